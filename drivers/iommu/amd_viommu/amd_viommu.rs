@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver for AMD IOMMUs.
+//!
+//! The rooms of the house, each of which uses only those below it:
+//!
+//! * [`driver`]: binding to the PCI function, `offline`, removal;
+//! * [`domain`]: devices and their domains, the backend of the IOMMU core;
+//! * [`iommu`]: one IOMMU: bring-up, device table, command ring, event log;
+//! * [`hw`]: the hardware as data, pure.
+//!
+//! # Lock order
+//!
+//! From the outside in; a lock further down may be taken while those above are held:
+//!
+//! 1. [`driver`]'s mutex of a PCI function;
+//! 2. the locks of devices (`offline` and removal only, by trying);
+//! 3. the IOMMU core's probe lock, then a group's mutex;
+//! 4. the life of a client, a mutex;
+//! 5. the mutexes of [`domain::host`], one at a time;
+//! 6. the lock of a page table's top;
+//! 7. the members of a domain;
+//! 8. the device table;
+//! 9. control register, command ring, event log, one at a time.
+//!
+//! From 6 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
+//! unmap may come from any context. The ring's own lock is never held across a wait for hardware.
+
+use kernel::prelude::*;
+use kernel_ext::pci::FixedAdapter;
+
+mod compat;
+mod domain;
+mod driver;
+mod iommu;
+mod trace;
+
+/// The module. Fields go in the order in which they are written here: no IOMMU may be left when the
+/// state that they share goes.
+#[pin_data]
+struct AmdViommu {
+    #[pin]
+    pci: kernel::driver::Registration<FixedAdapter<driver::Binding>>,
+    shared: Shared,
+}
+
+/// The state that all IOMMUs share exists as long as this.
+struct Shared;
+
+impl Shared {
+    fn open(module: &'static ThisModule) -> Result<Self> {
+        driver::open();
+        domain::host::open(module)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        driver::close();
+        domain::host::close();
+    }
+}
+
+impl kernel::InPlaceModule for AmdViommu {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            shared: Shared::open(module)?,
+            pci <- kernel::driver::Registration::new(c"amd_viommu", module),
+        })
+    }
+}
+
+module! {
+    type: AmdViommu,
+    name: "amd_viommu",
+    authors: ["The amd-viommu developers"],
+    description: "AMD IOMMU driver with hardware-assisted virtualization",
+    license: "GPL",
+    imports_ns: ["GENERIC_PT_IOMMU"],
+}

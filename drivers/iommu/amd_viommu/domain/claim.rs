@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which devices are claimed.
+//!
+//! A running device is never taken over: its driver has made mappings without translation, and
+//! would go on using them. Nor is a device that cannot be told or kept apart from a running one,
+//! since a group of it alone would be a lie. Such devices keep an identity entry.
+
+use super::{client::Client, identity, requester::Requester};
+use crate::{
+    domain::host::{self, Host},
+    iommu::Sbdf,
+};
+use kernel::{
+    pci,
+    prelude::*,
+    sync::{aref::ARef, Arc},
+};
+use kernel_ext::device;
+
+/// Claims a device.
+///
+/// # Errors
+///
+/// `ENODEV` when it is not behind one of our IOMMUs or must be left alone; `ENOMEM`, `EIO`.
+pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
+    let host = host::get()?;
+    let sbdf = Sbdf::of(pdev).ok_or(ENODEV)?;
+    let (iommu, info) = host.lookup(sbdf).ok_or(ENODEV)?;
+    let iommu = host.iommu(iommu).ok_or(ENODEV)?;
+    if crate::iommu::is_function(pdev) {
+        return Err(ENODEV);
+    }
+    if device::has_driver(pdev.as_ref()) {
+        dev_info!(pdev, "has a driver: left untranslated until removed and found again\n");
+        return Err(ENODEV);
+    }
+    let requester = Requester::new(&host, iommu, pdev, info)?;
+    if let Some(blocker) = blocker(&host, pdev) {
+        dev_warn!(
+            pdev,
+            "shares its fate with {}, which has a driver: left untranslated\n",
+            core::format_args!("{}", Name(&blocker))
+        );
+        identity::keep(&requester)?;
+        return Err(ENODEV);
+    }
+    let client = Client::new(host.clone(), pdev.clone(), requester)?;
+    host.add_client(&client).inspect_err(|_| client.release())?;
+    Ok(client)
+}
+
+struct Name<'a>(&'a pci::Device);
+
+impl core::fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match Sbdf::of(self.0) {
+            Some(sbdf) => sbdf.fmt(f),
+            None => f.write_str("a device of another segment"),
+        }
+    }
+}
+
+/// A running device that `pdev` would have to be in one group with.
+///
+/// Bridges do not count: their drivers handle hot-plug and errors, and start no DMA.
+fn blocker(host: &Host, pdev: &ARef<pci::Device>) -> Option<ARef<pci::Device>> {
+    kernel_ext::pci::devices().find(|other| {
+        other.dev_id() != pdev.dev_id()
+            && device::has_driver(other.as_ref())
+            && !device::has_iommu_group(other.as_ref())
+            && !kernel_ext::pci::is_bridge(other)
+            && host.shares_fate(pdev, other)
+    })
+}
+
+/// A claimed device that `pdev` has to be in one group with.
+pub(super) fn mate(pdev: &ARef<pci::Device>) -> Option<Arc<Client>> {
+    let host = host::get().ok()?;
+    let mate = host.clients().find(|client| {
+        let other = client.pdev();
+        !is_same(other, pdev)
+            && device::has_iommu_group(other.as_ref())
+            && host.shares_fate(pdev, other)
+    });
+    mate
+}
+
+fn is_same(a: &pci::Device, b: &pci::Device) -> bool {
+    core::ptr::eq(a, b)
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One claimed device.
+
+use super::{backend::Backend, members::Members, requester::Requester, v1::V1Domain};
+use crate::{
+    domain::host::{Host, IDENTITY},
+    iommu::{Iommu, Sbdf, Stats},
+};
+use hw::{
+    command::Range,
+    device::{self, Event, Output, State, Target},
+    dte::Translation,
+};
+use kernel::{
+    bindings,
+    device::Device,
+    new_mutex, pci,
+    prelude::*,
+    str::CStr,
+    sync::{aref::ARef, Arc, Mutex},
+};
+use kernel_ext::iommu::{self, Capability, PagingDomain, Regions, Reserved};
+
+/// Writes here are interrupts, and never translated (hardware reference 3.9).
+const MSI: (u64, u64) = (0xfee0_0000, 0xfeef_ffff);
+
+/// The HyperTransport range, not usable for DMA unless the hardware says so (hardware reference 3.9).
+const HYPER_TRANSPORT: (u64, u64) = (0xfd_0000_0000, 0xff_ffff_ffff);
+
+struct Life {
+    state: State,
+    /// The domain that the device is a member of.
+    joined: Option<Arc<Members>>,
+}
+
+/// A device that the IOMMU core has given to this driver.
+#[pin_data]
+pub(crate) struct Client {
+    host: Arc<Host>,
+    pdev: ARef<pci::Device>,
+    requester: Arc<Requester>,
+    /// The core serialises attaching, but not against the removal of the IOMMU.
+    #[pin]
+    life: Mutex<Life>,
+}
+
+impl Client {
+    /// Takes a device over; its entry blocks afterwards, until the core attaches a domain.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EIO` when the hardware does not answer.
+    pub(super) fn new(
+        host: Arc<Host>,
+        pdev: ARef<pci::Device>,
+        requester: Requester,
+    ) -> Result<Arc<Self>> {
+        let state = match requester.passes_through() {
+            true => State::Untouched(IDENTITY),
+            false => State::Absent,
+        };
+        let client = Arc::pin_init(
+            try_pin_init!(Self {
+                host,
+                pdev,
+                requester: Arc::new(requester, GFP_KERNEL)?,
+                life <- new_mutex!(Life { state, joined: None }, "amd_viommu::client"),
+            }? Error),
+            GFP_KERNEL,
+        )?;
+        client.happen(Event::Probe, None)?;
+        Stats::count(&client.iommu().stats().devices);
+        Ok(client)
+    }
+
+    /// The device.
+    pub(crate) fn pdev(&self) -> &ARef<pci::Device> {
+        &self.pdev
+    }
+
+    /// The IOMMU in front of the device.
+    pub(crate) fn iommu(&self) -> &Arc<Iommu> {
+        self.requester.iommu()
+    }
+
+    /// The device's own requester ID.
+    pub(crate) fn sbdf(&self) -> Sbdf {
+        self.requester.sbdf()
+    }
+
+    /// The device's name, for messages.
+    pub(crate) fn name(&self) -> &CStr {
+        let dev: &Device = self.pdev.as_ref();
+        dev.name()
+    }
+
+    /// The core gives the device back.
+    pub(super) fn release(&self) {
+        // The core has attached the blocked or the identity domain before, and releasing a claimed
+        // device is never refused.
+        let _ = self.happen(Event::Release, None);
+        Stats::uncount(&self.iommu().stats().devices);
+    }
+
+    /// The IOMMU is being taken away while the device is in use.
+    pub(crate) fn lose_iommu(&self) {
+        let _ = self.happen(Event::IommuGone, None);
+    }
+
+    /// Feeds the state machine and does what it says, in its order.
+    fn happen(&self, event: Event, domain: Option<&PagingDomain<Backend>>) -> Result {
+        let mut life = self.life.lock();
+        let (next, output) = device::step(life.state, event).map_err(|_| ENODEV)?;
+        let joining = match (output.join, domain) {
+            (Some(_), Some(domain)) => {
+                let members = domain.driver().members().clone();
+                members.join(&self.requester)?;
+                Some(members)
+            }
+            _ => None,
+        };
+        let written = self.write(output, domain);
+        self.flush(output);
+        if output.leave.is_some() {
+            if let Some(members) = life.joined.take() {
+                members.leave(&self.requester);
+            }
+        }
+        if joining.is_some() {
+            life.joined = joining;
+        }
+        life.state = next;
+        written
+    }
+
+    fn write(&self, output: Output, domain: Option<&PagingDomain<Backend>>) -> Result {
+        match (output.write, domain) {
+            (None, _) => Ok(()),
+            (Some(Target::Blocked), _) => self.requester.write(Translation::Blocked),
+            (Some(Target::Identity(domain_id)), _) => {
+                self.requester.write(Translation::PassThrough { domain_id })
+            }
+            (Some(Target::Paging(id)), Some(domain)) => {
+                domain.with_top(|top| self.requester.write_table(id, top))
+            }
+            (Some(Target::Paging(_)), None) => Err(EINVAL),
+        }
+    }
+
+    fn flush(&self, output: Output) {
+        if let Some(id) = output.flush {
+            // A failure has been reported, and the entry is written: what is cached of the old
+            // one cannot be helped.
+            let _ = self.iommu().invalidate_pages(id, Range::ALL, true);
+        }
+    }
+
+    fn reserve(&self, regions: &mut Regions) -> Result {
+        let Sbdf { segment, devid } = self.sbdf();
+        for region in self.host.ivrs()?.memory(segment, devid) {
+            let kind = Reserved::Direct { read: region.read, write: region.write };
+            regions.add(region.start, region.end, kind)?;
+        }
+        regions.add(MSI.0, MSI.1, Reserved::Msi)?;
+        let (_, efr2) = self.iommu().features();
+        if !efr2.ht_range_ignore() {
+            regions.add(HYPER_TRANSPORT.0, HYPER_TRANSPORT.1, Reserved::Unusable)?;
+        }
+        Ok(())
+    }
+}
+
+impl iommu::Client<Backend> for Client {
+    fn attach(&self, target: iommu::Target<'_, Backend>) -> Result {
+        match target {
+            iommu::Target::Identity => self.happen(Event::Attach(Target::Identity(IDENTITY)), None),
+            iommu::Target::Paging(domain) => {
+                let driver: &V1Domain = domain.driver();
+                if !driver.suits(self.iommu()) {
+                    return Err(EINVAL);
+                }
+                let target = Target::Paging(driver.members().id());
+                self.happen(Event::Attach(target), Some(domain))
+            }
+            iommu::Target::Blocked => {
+                // Must not fail. If the hardware did not confirm, that has been reported.
+                let _ = self.happen(Event::Attach(Target::Blocked), None);
+                Ok(())
+            }
+        }
+    }
+
+    fn capable(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::CacheCoherency | Capability::EnforceCacheCoherency => true,
+            // Hardware that caches absent entries is emulated, and does not like ranges that are
+            // flushed late.
+            Capability::DeferredFlush => !self.iommu().caches_absent(),
+            Capability::Other(_) => false,
+        }
+    }
+
+    fn hw_info(&self) -> bindings::iommu_hw_info_amd {
+        let (efr, efr2) = self.iommu().features();
+        bindings::iommu_hw_info_amd { efr: efr.0, efr2: efr2.0 }
+    }
+
+    fn reserved(&self, regions: &mut Regions) {
+        if let Err(error) = self.reserve(regions) {
+            dev_err!(self.pdev, "reserved regions are incomplete: {:?}\n", error);
+        }
+    }
+}

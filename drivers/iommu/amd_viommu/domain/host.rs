@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all IOMMUs of the machine share: firmware's table, domain IDs, the lists of IOMMUs and of
+//! claimed devices, and the operations registered with the IOMMU core.
+//!
+//! The core calls the driver with nothing but a device, so there is one such structure per module.
+//! It is opened before the PCI driver is registered and closed after it.
+
+use super::{Backend, Client};
+use crate::iommu::{Description, Iommu, Sbdf};
+use hw::ivrs::{DeviceInfo, Ivrs};
+use kernel::{
+    debugfs::Dir,
+    global_lock,
+    id_pool::IdPool,
+    new_mutex, pci,
+    prelude::*,
+    sync::{aref::ARef, Arc, Mutex},
+};
+use kernel_ext::{acpi, iommu::Ops};
+
+/// The domain ID of identity, the first after the reserved 0.
+pub(crate) const IDENTITY: u16 = 1;
+
+/// How many domain IDs the hardware can tell apart.
+const DOMAIN_IDS: usize = 1 << 16;
+
+/// What the driver knows about the machine.
+#[pin_data]
+pub(crate) struct Host {
+    ivrs: KVec<u8>,
+    ops: Arc<Ops<Backend>>,
+    debugfs: Dir,
+    #[pin]
+    iommus: Mutex<KVec<Arc<Iommu>>>,
+    #[pin]
+    clients: Mutex<KVec<Arc<Client>>>,
+    #[pin]
+    domain_ids: Mutex<IdPool>,
+}
+
+global_lock! {
+    // SAFETY: `open` initialises the lock before anything else of the module runs.
+    unsafe(uninit) static HOST: Mutex<Option<Arc<Host>>> = None;
+}
+
+/// Reads firmware's table and makes the shared state.
+///
+/// # Errors
+///
+/// `ENODEV` without an IVRS table, `EINVAL` when it is malformed, `ENOMEM`.
+pub(crate) fn open(module: &'static ThisModule) -> Result {
+    // SAFETY: Called once, by the initialisation of the module, before any use.
+    unsafe { HOST.init() };
+    let ivrs = acpi::table(*b"IVRS").inspect_err(|error| {
+        pr_err!("IVRS: no usable table: {:?}\n", error);
+    })?;
+    if let Err(error) = Ivrs::parse(&ivrs) {
+        pr_err!("IVRS: {}\n", core::format_args!("{error}"));
+        return Err(EINVAL);
+    }
+    let host = Arc::pin_init(Host::new(ivrs, Ops::new(module)?), GFP_KERNEL)?;
+    *HOST.lock() = Some(host);
+    Ok(())
+}
+
+/// Gives the shared state up; nothing of the driver is registered any more.
+pub(crate) fn close() {
+    let host = HOST.lock().take();
+    drop(host);
+}
+
+/// The shared state, while the module is neither loading nor unloading.
+///
+/// # Errors
+///
+/// `ENODEV` otherwise.
+pub(crate) fn get() -> Result<Arc<Host>> {
+    HOST.lock().as_ref().cloned().ok_or(ENODEV)
+}
+
+impl Host {
+    fn new(ivrs: KVec<u8>, ops: Arc<Ops<Backend>>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            ivrs,
+            ops,
+            debugfs: Dir::new(c"amd_viommu"),
+            iommus <- new_mutex!(KVec::new(), "amd_viommu::iommus"),
+            clients <- new_mutex!(KVec::new(), "amd_viommu::clients"),
+            domain_ids <- new_mutex!(Self::fresh_ids()?, "amd_viommu::domain_ids"),
+        })
+    }
+
+    fn fresh_ids() -> Result<IdPool> {
+        let mut ids = IdPool::with_capacity(DOMAIN_IDS, GFP_KERNEL)?;
+        // 0 is reserved, IDENTITY taken for good.
+        for _ in 0..=IDENTITY {
+            ids.find_unused_id(0).ok_or(ENOSPC)?.acquire();
+        }
+        Ok(ids)
+    }
+
+    /// The operations registered with the IOMMU core.
+    pub(crate) fn ops(&self) -> Arc<Ops<Backend>> {
+        self.ops.clone()
+    }
+
+    /// The driver's folder in debugfs.
+    pub(crate) fn debugfs(&self) -> &Dir {
+        &self.debugfs
+    }
+
+    /// Firmware's table, which was checked when it was read.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`, in theory.
+    pub(crate) fn ivrs(&self) -> Result<Ivrs<'_>> {
+        Ivrs::parse(&self.ivrs).map_err(|_| EINVAL)
+    }
+
+    /// What firmware says about the IOMMU whose PCI function this is, and its place in the list.
+    pub(crate) fn describe(&self, sbdf: Sbdf) -> Option<(u32, Description)> {
+        let ivrs = self.ivrs().ok()?;
+        let va_bits = ivrs.info().va_size();
+        (0..)
+            .zip(ivrs.iommus())
+            .find(|(_, ivhd)| ivhd.segment == sbdf.segment && ivhd.devid == sbdf.devid)
+            .map(|(index, ivhd)| (index, Description::new(&ivhd, va_bits)))
+    }
+
+    /// What firmware says about a device: which IOMMU is in front of it, and how.
+    pub(crate) fn lookup(&self, device: Sbdf) -> Option<(Sbdf, DeviceInfo)> {
+        self.ivrs()
+            .ok()?
+            .iommus()
+            .filter(|ivhd| ivhd.segment == device.segment)
+            .find_map(|ivhd| {
+                let info = ivhd.lookup(device.devid)?;
+                Some((Sbdf { segment: ivhd.segment, devid: ivhd.devid }, info))
+            })
+    }
+
+    /// The running IOMMU with this PCI function.
+    pub(crate) fn iommu(&self, sbdf: Sbdf) -> Option<Arc<Iommu>> {
+        self.iommus.lock().iter().find(|iommu| iommu.sbdf() == sbdf).cloned()
+    }
+
+    /// Lets devices behind `iommu` be claimed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add_iommu(&self, iommu: &Arc<Iommu>) -> Result {
+        Ok(self.iommus.lock().push(iommu.clone(), GFP_KERNEL)?)
+    }
+
+    /// No device behind `iommu` is claimed from now on.
+    pub(crate) fn remove_iommu(&self, iommu: &Arc<Iommu>) {
+        self.iommus.lock().retain(|other| !Arc::ptr_eq(other, iommu));
+    }
+
+    /// Remembers a claimed device.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add_client(&self, client: &Arc<Client>) -> Result {
+        Ok(self.clients.lock().push(client.clone(), GFP_KERNEL)?)
+    }
+
+    /// Forgets a device that has been released.
+    pub(crate) fn remove_client(&self, client: &Arc<Client>) {
+        self.clients.lock().retain(|other| !Arc::ptr_eq(other, client));
+    }
+
+    /// The claimed devices, one after the other; the list may change meanwhile.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Arc<Client>> + '_ {
+        (0..).map_while(|at| self.clients.lock().get(at).cloned())
+    }
+
+    /// Takes an unused domain ID.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` when all are in use.
+    pub(crate) fn take_domain_id(&self) -> Result<u16> {
+        let id = self.domain_ids.lock().find_unused_id(0).ok_or(ENOSPC)?.acquire();
+        u16::try_from(id).map_err(|_| ENOSPC)
+    }
+
+    /// Gives a domain ID back, of which nothing is cached any more.
+    pub(crate) fn put_domain_id(&self, id: u16) {
+        self.domain_ids.lock().release_id(id.into());
+    }
+
+    /// Every requester ID that DMA of the device may carry: its own first, then what firmware and
+    /// the buses above make of it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn requesters(&self, pdev: &pci::Device, info: DeviceInfo) -> Result<KVec<u16>> {
+        let mut ids = KVec::new();
+        let mut result = Ok(());
+        let mut add = |id| {
+            if !ids.contains(&id) {
+                result = result.and(ids.push(id, GFP_KERNEL).map_err(Error::from));
+            }
+        };
+        kernel_ext::pci::for_each_alias(pdev, &mut add);
+        add(info.alias);
+        result.map(|()| ids)
+    }
+
+    /// Whether two devices belong into one group: by the topology, or because firmware gives their
+    /// requests the same ID.
+    pub(crate) fn shares_fate(&self, a: &ARef<pci::Device>, b: &ARef<pci::Device>) -> bool {
+        kernel_ext::pci::shares_fate(a, b) || self.shares_requester(a, b).unwrap_or(false)
+    }
+
+    fn shares_requester(&self, a: &pci::Device, b: &pci::Device) -> Option<bool> {
+        let (iommu_a, info_a) = self.lookup(Sbdf::of(a)?)?;
+        let (iommu_b, info_b) = self.lookup(Sbdf::of(b)?)?;
+        let ids_a = self.requesters(a, info_a).ok()?;
+        let ids_b = self.requesters(b, info_b).ok()?;
+        Some(iommu_a == iommu_b && ids_a.iter().any(|id| ids_b.contains(id)))
+    }
+}

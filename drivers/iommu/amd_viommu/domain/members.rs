@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The devices of a domain with a page table, and the domain ID that they share.
+
+use super::requester::Requester;
+use super::host::Host;
+use crate::iommu::Iommu;
+use hw::command::Range;
+use kernel::{new_spinlock_irq, prelude::*, sync::{Arc, SpinLockIrq}};
+use kernel_ext::iommu::generic_pt::Top;
+
+/// An IOMMU that has walked the domain's table.
+struct Walker {
+    iommu: Arc<Iommu>,
+    /// Devices behind it that are attached now.
+    devices: usize,
+}
+
+struct Lists {
+    /// Never shrinks while the domain lives, so that a position stays what it is.
+    walkers: KVec<Walker>,
+    requesters: KVec<Arc<Requester>>,
+}
+
+/// Everything behind one domain ID.
+///
+/// Lives until both the domain and the last device that leaves it are gone; then the ID is free.
+#[pin_data(PinnedDrop)]
+pub(super) struct Members {
+    host: Arc<Host>,
+    id: u16,
+    #[pin]
+    lists: SpinLockIrq<Lists>,
+}
+
+impl Members {
+    /// A domain without devices.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` when domain IDs have run out, `ENOMEM`.
+    pub(super) fn new(host: Arc<Host>) -> Result<Arc<Self>> {
+        let id = host.take_domain_id()?;
+        let shared = host.clone();
+        Arc::pin_init(
+            pin_init!(Self {
+                host,
+                id,
+                lists <- new_spinlock_irq!(
+                    Lists { walkers: KVec::new(), requesters: KVec::new() },
+                    "amd_viommu::members"
+                ),
+            }),
+            GFP_KERNEL,
+        )
+        .inspect_err(|_| shared.put_domain_id(id))
+    }
+
+    /// The domain ID.
+    pub(super) fn id(&self) -> u16 {
+        self.id
+    }
+
+    /// Adds a device: from now on its IOMMU takes part in flushes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn join(&self, requester: &Arc<Requester>) -> Result {
+        self.reserve()?;
+        let mut lists = self.lists.lock();
+        let iommu = requester.iommu();
+        match lists.walkers.iter_mut().find(|walker| Arc::ptr_eq(&walker.iommu, iommu)) {
+            Some(walker) => walker.devices += 1,
+            None => lists
+                .walkers
+                .push_within_capacity(Walker { iommu: iommu.clone(), devices: 1 })
+                .map_err(|_| ENOMEM)?,
+        }
+        lists.requesters.push_within_capacity(requester.clone()).map_err(|_| ENOMEM)
+    }
+
+    /// Makes room for one more of each, outside the lock, where memory can be waited for.
+    fn reserve(&self) -> Result {
+        loop {
+            let (walkers, requesters) = {
+                let lists = self.lists.lock();
+                (lists.walkers.len() + 1, lists.requesters.len() + 1)
+            };
+            let mut new_walkers = KVec::with_capacity(walkers, GFP_KERNEL)?;
+            let mut new_requesters = KVec::with_capacity(requesters, GFP_KERNEL)?;
+            let mut lists = self.lists.lock();
+            if lists.walkers.len() >= walkers || lists.requesters.len() >= requesters {
+                continue;
+            }
+            move_all(&mut lists.walkers, &mut new_walkers);
+            move_all(&mut lists.requesters, &mut new_requesters);
+            drop(lists);
+            // What is left in the new vectors now is the old, empty memory.
+            return Ok(());
+        }
+    }
+
+    /// Takes a device off; nothing of the domain is cached for it any more.
+    pub(super) fn leave(&self, requester: &Arc<Requester>) {
+        let mut lists = self.lists.lock();
+        let Some(at) = lists.requesters.iter().position(|other| Arc::ptr_eq(other, requester))
+        else {
+            return;
+        };
+        let last = lists.requesters.len() - 1;
+        lists.requesters.swap(at, last);
+        let left = lists.requesters.pop();
+        let iommu = requester.iommu();
+        if let Some(walker) =
+            lists.walkers.iter_mut().find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
+        {
+            walker.devices -= 1;
+        }
+        drop(lists);
+        drop(left);
+    }
+
+    /// Drops what the IOMMUs have cached of a range.
+    ///
+    /// An error has been reported where the hardware failed, and nobody up here can do better.
+    pub(super) fn flush(&self, range: Range, tables: bool) {
+        for at in 0.. {
+            let iommu = match self.lists.lock().walkers.get(at) {
+                None => return,
+                Some(walker) if walker.devices == 0 => continue,
+                Some(walker) => walker.iommu.clone(),
+            };
+            let _ = iommu.invalidate_pages(self.id, range, tables);
+        }
+    }
+
+    /// Brings the entries of all devices to a new top table. Called with the lock of the top held,
+    /// which keeps devices from joining.
+    pub(super) fn change_top(&self, top: Top) {
+        for requester in self.lists.lock().requesters.iter() {
+            let _ = requester.write_table(self.id, top);
+        }
+        self.flush(Range::ALL, true);
+    }
+}
+
+fn move_all<T>(from: &mut KVec<T>, to: &mut KVec<T>) {
+    core::mem::swap(from, to);
+    for value in to.drain_all() {
+        // There is room for one more than there were.
+        let _ = from.push_within_capacity(value);
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Members {
+    fn drop(self: Pin<&mut Self>) {
+        self.host.put_domain_id(self.id);
+    }
+}

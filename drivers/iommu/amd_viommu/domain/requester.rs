@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requester IDs of a device, whose entries always say the same.
+
+use crate::{
+    domain::host::Host,
+    iommu::{Iommu, Sbdf},
+};
+use hw::{
+    dte::{HostPolicy, HostRoot, Translation},
+    ivrs::DeviceInfo,
+};
+use kernel::{pci, prelude::*, sync::Arc};
+use kernel_ext::iommu::generic_pt::Top;
+
+/// A device as the hardware sees it.
+pub(super) struct Requester {
+    iommu: Arc<Iommu>,
+    /// Its own ID first, then those that buses and firmware put in its place.
+    ids: KVec<u16>,
+    policy: HostPolicy,
+}
+
+impl Requester {
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(
+        host: &Host,
+        iommu: Arc<Iommu>,
+        pdev: &pci::Device,
+        info: DeviceInfo,
+    ) -> Result<Self> {
+        let ids = host.requesters(pdev, info)?;
+        Ok(Self { iommu, ids, policy: HostPolicy(info.setting) })
+    }
+
+    /// The IOMMU in front of the device.
+    pub(super) fn iommu(&self) -> &Arc<Iommu> {
+        &self.iommu
+    }
+
+    /// The device's own ID.
+    pub(super) fn sbdf(&self) -> Sbdf {
+        let own = self.ids.first().copied().unwrap_or_default();
+        Sbdf { segment: self.iommu.sbdf().segment, devid: own }
+    }
+
+    /// Whether the entry of the device lets requests through without a page table.
+    pub(super) fn passes_through(&self) -> bool {
+        let entry = self.iommu.entry(self.sbdf().devid);
+        entry.is_some_and(|entry| entry.tv() && entry.mode() == 0)
+    }
+
+    /// Brings the entries of all IDs to `translation`.
+    ///
+    /// # Errors
+    ///
+    /// The first error of [`Iommu::set_entry`]; the other entries are written nevertheless.
+    pub(super) fn write(&self, translation: Translation) -> Result {
+        self.ids.iter().fold(Ok(()), |result, id| {
+            result.and(self.iommu.set_entry(*id, self.policy, translation))
+        })
+    }
+
+    /// Brings the entries of all IDs to a page table.
+    ///
+    /// # Errors
+    ///
+    /// As [`Requester::write`]; `EINVAL` for a table that an entry cannot express.
+    pub(super) fn write_table(&self, domain_id: u16, top: Top) -> Result {
+        let root = kernel_ext::pages::encrypted(top.phys);
+        let root = HostRoot::new(root, top.levels).ok_or(EINVAL)?;
+        self.write(Translation::V1 { domain_id, root })
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `offline`, and the removal that cannot refuse.
+
+use super::{function, Function, Phase, Running, FUNCTIONS};
+use crate::{
+    domain::host::{self, Host},
+    iommu::{Iommu, Sbdf},
+};
+use kernel::{
+    device::Device,
+    pci,
+    prelude::*,
+    str::CStr,
+    sync::Arc,
+    time::{delay::fsleep, Delta},
+};
+use kernel_ext::{
+    device::{has_driver, LockedDevice},
+    sysfs::Command,
+};
+
+/// How often removal tries to lock the devices behind the IOMMU, and the pause between.
+const TRIES: u32 = 20;
+const PAUSE: Delta = Delta::from_millis(50);
+
+/// The attribute `offline` of the IOMMU's PCI function.
+pub(super) struct Offline;
+
+impl Command for Offline {
+    const NAME: &'static CStr = c"offline";
+
+    fn store(dev: &Device, input: &[u8]) -> Result {
+        if input != b"1" {
+            return Err(EINVAL);
+        }
+        let pdev: &pci::Device = dev.try_into()?;
+        let sbdf = Sbdf::of(pdev).ok_or(ENODEV)?;
+        function(sbdf).ok_or(ENODEV)?.go_offline()
+    }
+}
+
+/// The locks of all devices behind an IOMMU: no driver binds while they are held.
+///
+/// # Errors
+///
+/// `EBUSY` when a device has a driver, or is being bound or removed at this moment.
+fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>> {
+    let mut locks = KVec::new();
+    for client in host.clients().filter(|client| Arc::ptr_eq(client.iommu(), iommu)) {
+        let dev: &Device = client.pdev().as_ref();
+        let Some(lock) = LockedDevice::try_new(dev.into()) else {
+            dev_info!(iommu.dev(), "stays online: {} is being changed\n", client.name());
+            return Err(EBUSY);
+        };
+        if has_driver(&lock) {
+            dev_info!(iommu.dev(), "stays online: {} has a driver\n", client.name());
+            return Err(EBUSY);
+        }
+        locks.push(lock, GFP_KERNEL)?;
+    }
+    Ok(locks)
+}
+
+impl Function {
+    fn go_offline(&self) -> Result {
+        let host = host::get()?;
+        let mut phase = self.phase.lock();
+        let Phase::Running(running) = &*phase else {
+            return Ok(());
+        };
+        let iommu = running.iommu().clone();
+        // No device is claimed from here on, so the list of those to lock is complete.
+        host.remove_iommu(&iommu);
+        let locks = lock_clients(&host, &iommu).or_else(|error| {
+            host.add_iommu(&iommu)?;
+            Err(error)
+        })?;
+        if let Phase::Running(running) = core::mem::replace(&mut *phase, Phase::Offline) {
+            running.take_down();
+        }
+        drop(locks);
+        Ok(())
+    }
+
+    /// The PCI function goes.
+    pub(super) fn remove(&self) {
+        let mut phase = self.phase.lock();
+        match core::mem::replace(&mut *phase, Phase::Offline) {
+            Phase::Running(running) => {
+                if let Some(orphan) = remove_running(running) {
+                    *phase = Phase::Orphaned(orphan);
+                    return;
+                }
+            }
+            Phase::Orphaned(orphan) => {
+                *phase = Phase::Orphaned(orphan);
+                return;
+            }
+            Phase::Offline => {}
+        }
+        FUNCTIONS.lock().retain(|other| !core::ptr::eq(&**other, self));
+    }
+}
+
+/// Takes an IOMMU down if nobody uses it; gives back what has to stay otherwise.
+fn remove_running(running: Running) -> Option<super::Registered> {
+    let Ok(host) = host::get() else {
+        running.take_down();
+        return None;
+    };
+    let iommu = running.iommu().clone();
+    host.remove_iommu(&iommu);
+    for _ in 0..TRIES {
+        match lock_clients(&host, &iommu) {
+            Ok(_locks) => {
+                running.take_down();
+                return None;
+            }
+            Err(_) if is_used(&host, &iommu) => break,
+            Err(_) => fsleep(PAUSE),
+        }
+    }
+    Some(running.orphan(&host))
+}
+
+fn is_used(host: &Host, iommu: &Arc<Iommu>) -> bool {
+    host.clients()
+        .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
+        .any(|client| has_driver(client.pdev().as_ref()))
+}

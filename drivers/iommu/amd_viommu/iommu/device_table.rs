@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device table: one entry for each requester ID (hardware reference 3.3).
+
+use hw::{
+    dte::Dte,
+    regs::DevTabBase,
+    sequence::{plan, Half, Step},
+};
+use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
+use kernel_ext::pages::Pages;
+
+/// The table in memory.
+#[pin_data]
+pub(super) struct DeviceTable {
+    mem: Pages,
+    bytes: usize,
+    /// Held while an entry changes. Entries of aliases belong to several devices.
+    #[pin]
+    changing: SpinLockIrq<()>,
+}
+
+impl DeviceTable {
+    /// A table of `bytes` bytes whose entries all block.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(node: i32, bytes: usize) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            mem: Self::blocked(node, bytes)?,
+            bytes,
+            changing <- new_spinlock_irq!((), "amd_viommu::device_table"),
+        })
+    }
+
+    fn blocked(node: i32, bytes: usize) -> Result<Pages> {
+        let mem = Pages::new(node, bytes)?;
+        let [first, ..] = Dte::default().with_v(true).0;
+        for offset in (0..bytes).step_by(Dte::BYTES) {
+            mem.write64(offset, first)?;
+        }
+        Ok(mem)
+    }
+
+    /// Value of the base register; `None` if the memory cannot be expressed, which does not happen
+    /// with whole pages up to 2 MiB.
+    pub(super) fn base(&self) -> Option<DevTabBase> {
+        DevTabBase::new(self.mem.address(), self.bytes)
+    }
+
+    fn offset(&self, devid: u16) -> Option<usize> {
+        let offset = usize::from(devid) * Dte::BYTES;
+        (offset < self.bytes).then_some(offset)
+    }
+
+    /// Reads an entry; `None` beyond the end.
+    pub(super) fn read(&self, devid: u16) -> Option<Dte> {
+        let offset = self.offset(devid)?;
+        let word = |n: usize| self.mem.read64(offset + n * 8).ok();
+        Some(Dte([word(0)?, word(1)?, word(2)?, word(3)?]))
+    }
+
+    /// Changes an entry; `flush` makes the hardware forget what it has cached of it.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` beyond the end of the table; the first error of `flush`, after all stores.
+    pub(super) fn change(
+        &self,
+        devid: u16,
+        new: Dte,
+        mut flush: impl FnMut() -> Result,
+    ) -> Result {
+        let offset = self.offset(devid).ok_or(EINVAL)?;
+        let _guard = self.changing.lock();
+        let old = self.read(devid).ok_or(EINVAL)?;
+        let mut result = Ok(());
+        for step in plan(old, new).steps() {
+            match *step {
+                Step::Store(Half::Low, value) => self.mem.store128(offset, value)?,
+                Step::Store(Half::High, value) => self.mem.store128(offset + 16, value)?,
+                Step::Flush => result = result.and(flush()),
+            }
+        }
+        result
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The register window, and the control register that everybody changes a bit of.
+
+use hw::regs::{self, Control, Status};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::SpinLockIrq,
+    time::{Delta, Instant, Monotonic},
+};
+use kernel_ext::mmio::Window;
+
+/// How long the hardware may take to follow a change of its enable bits.
+const SETTLE: Delta = Delta::from_millis(100);
+
+/// The registers of one IOMMU.
+#[pin_data]
+pub(super) struct Registers {
+    window: Window,
+    /// Held while the control register is changed: enable bits of several owners share it.
+    #[pin]
+    control: SpinLockIrq<()>,
+}
+
+impl Registers {
+    /// Takes the window over.
+    pub(super) fn new(window: Window) -> impl PinInit<Self> {
+        pin_init!(Self {
+            window,
+            control <- new_spinlock_irq!((), "amd_viommu::control"),
+        })
+    }
+
+    /// Reads a register; all ones if the device is gone.
+    pub(super) fn read(&self, offset: usize) -> u64 {
+        self.window.read64(offset)
+    }
+
+    /// Writes a register.
+    pub(super) fn write(&self, offset: usize, value: u64) {
+        self.window.write64(offset, value);
+    }
+
+    /// The status register.
+    pub(super) fn status(&self) -> Status {
+        Status(self.read(regs::STATUS))
+    }
+
+    /// Acknowledges status bits.
+    pub(super) fn acknowledge(&self, bits: u64) {
+        self.write(regs::STATUS, bits);
+    }
+
+    /// Changes the control register.
+    pub(super) fn control(&self, change: impl FnOnce(Control) -> Control) {
+        let _guard = self.control.lock();
+        let old = Control(self.read(regs::CONTROL));
+        self.write(regs::CONTROL, change(old).0);
+    }
+
+    /// Waits until `done`, for a bounded time. Polls, so it may be called from any context.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`.
+    pub(super) fn settle(&self, done: impl Fn(Status) -> bool) -> Result {
+        let start = Instant::<Monotonic>::now();
+        while !done(self.status()) {
+            if start.elapsed() > SETTLE {
+                return Err(ETIMEDOUT);
+            }
+            kernel::processor::cpu_relax();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Commands given and waited for, events taken and reported.
+
+use super::{plain, stats::Stats, Iommu, Sbdf};
+use crate::trace;
+use hw::{
+    command::Command,
+    event::{Event, Kind, RawEvent},
+    regs::{self, Status},
+};
+use kernel::{
+    prelude::*,
+    sync::{atomic::Relaxed, Arc},
+    time::{delay::fsleep, Delta, Instant, Monotonic},
+};
+use kernel_ext::{irq, syscore};
+
+use super::command_ring::Ticket;
+
+/// How long the hardware may take to execute a command.
+const TIMEOUT: Delta = Delta::from_millis(1000);
+
+/// How often a caller that waits looks at the event log: a command that cannot be executed stops
+/// the engine, and the interrupt that says so may be off on this CPU.
+const LOOK: Delta = Delta::from_millis(1);
+
+/// Events taken in one go. A device can make them faster than they are read.
+const ROUND: usize = 1024;
+
+/// Pause of the interrupt thread between rounds that do not end.
+const PAUSE: Delta = Delta::from_millis(1);
+
+impl Iommu {
+    /// Gives commands to the hardware; they have taken effect when [`Iommu::wait`] returns.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` when the hardware takes no commands.
+    pub(super) fn submit(&self, commands: &[Command]) -> Result<Ticket> {
+        let trace = |command: &Command| trace::command(self.index, command);
+        let mut ticket = None;
+        self.poll(|| match self.ring.add(&self.registers, commands, trace) {
+            Err(error) if error == EAGAIN => false,
+            added => {
+                ticket = Some(added);
+                true
+            }
+        })?;
+        self.stats.commands.add(commands.len() as u64 + 1, Relaxed);
+        ticket.unwrap_or(Err(EIO))
+    }
+
+    /// Waits for a batch of commands.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` when the hardware does not execute it.
+    pub(super) fn wait(&self, ticket: Ticket) -> Result {
+        Stats::count(&self.stats.completion_waits);
+        self.poll(|| self.ring.is_done(ticket))
+    }
+
+    /// Polls until `done`, for a bounded time; any context.
+    fn poll(&self, mut done: impl FnMut() -> bool) -> Result {
+        let start = Instant::<Monotonic>::now();
+        let mut looked = start;
+        while self.is_alive() {
+            if done() {
+                return Ok(());
+            }
+            if looked.elapsed() > LOOK {
+                self.round();
+                looked = Instant::now();
+            }
+            // Looked at once more after the events, which may have restarted the engine.
+            if start.elapsed() > TIMEOUT && !done() {
+                Stats::count(&self.stats.completion_timeouts);
+                self.give_up();
+            }
+            kernel::processor::cpu_relax();
+        }
+        Err(EIO)
+    }
+
+    /// Stops asking hardware that does not answer: everybody would wait for nothing.
+    fn give_up(&self) {
+        if self.dead.xchg(true, Relaxed) {
+            return;
+        }
+        dev_err!(
+            self.dev,
+            "command buffer does not respond (head 0x{:x} tail 0x{:x} status 0x{:x}), giving up\n",
+            self.registers.read(regs::CMD_HEAD),
+            self.registers.read(regs::CMD_TAIL),
+            self.registers.read(regs::STATUS)
+        );
+    }
+
+    /// Takes what is in the event log; true if there may be more already.
+    ///
+    /// The status bit is cleared first and read again last: while it is set no further interrupt
+    /// comes (OQ-36).
+    pub(super) fn round(&self) -> bool {
+        let status = self.registers.status();
+        self.registers.acknowledge(status.0 & Status::EVENT_LOG_INT);
+        let taken = core::iter::from_fn(|| self.log.take(&self.registers))
+            .take(ROUND)
+            .map(|event| self.report(event))
+            .count();
+        if status.event_overflow() {
+            self.resume_log();
+        }
+        taken == ROUND || self.registers.status().event_log_int()
+    }
+
+    fn resume_log(&self) {
+        Stats::count(&self.stats.event_overflows);
+        if self.overflows.allows() {
+            dev_warn!(self.dev, "event log overflow, events were lost\n");
+        }
+        if self.log.restart(&self.registers).is_err() {
+            dev_err!(self.dev, "event log does not restart\n");
+        }
+    }
+
+    fn report(&self, raw: RawEvent) {
+        let event = raw.decode();
+        trace::event(self.index, &raw);
+        Stats::count(&self.stats.events);
+        if event.kind() == Kind::IoPageFault {
+            Stats::count(&self.stats.faults);
+        }
+        if self.messages.allows() {
+            self.print(&event);
+        }
+        if matches!(event.kind(), Kind::IllegalCommandError | Kind::CommandHardwareError) {
+            self.recover(&event);
+        }
+    }
+
+    fn print(&self, event: &Event) {
+        match event.device_id() {
+            Some(devid) => {
+                let device = Sbdf { segment: self.sbdf.segment, devid };
+                dev_err!(
+                    self.dev,
+                    "{} device={} {}\n",
+                    event.name(),
+                    plain!(device),
+                    plain!(event)
+                );
+            }
+            None => dev_err!(self.dev, "{} {}\n", event.name(), plain!(event)),
+        }
+    }
+
+    /// Starts the command engine again after it refused a command.
+    fn recover(&self, event: &Event) {
+        Stats::count(&self.stats.command_errors);
+        let Some(failed) = event.address() else {
+            return;
+        };
+        match self.ring.restart(&self.registers, failed) {
+            Ok(()) => dev_warn!(self.dev, "command at 0x{:x} skipped, going on\n", failed),
+            // Whoever else is restarting it will finish.
+            Err(error) if error == EBUSY => {}
+            Err(_) => self.give_up(),
+        }
+    }
+
+    /// Ends all contact with hardware that is being removed. Translation stays on, with whatever
+    /// the device table says then: forwarding would let devices reach any memory.
+    pub(crate) fn abandon(&self) {
+        self.dead.store(true, Relaxed);
+        self.registers.control(|control| {
+            control.with_cmd_buf_en(false).with_event_log_en(false).with_event_int_en(false)
+        });
+    }
+
+    /// Switches the hardware off: from now on everything is forwarded.
+    pub(crate) fn stop(&self) {
+        self.dead.store(true, Relaxed);
+        self.registers.control(|control| control.quiesced());
+        if self.registers.settle(|status| !status.running()).is_err() {
+            dev_warn!(self.dev, "engines still run after being disabled\n");
+        }
+    }
+}
+
+impl irq::Handler for Iommu {
+    fn handle(&self) {
+        while self.is_alive() && self.round() {
+            fsleep(PAUSE);
+        }
+    }
+}
+
+/// Leaves the hardware off for the next kernel.
+pub(crate) struct Shutdown(pub(crate) Arc<Iommu>);
+
+impl syscore::Shutdown for Shutdown {
+    fn shutdown(&self) {
+        self.0.stop();
+    }
+}

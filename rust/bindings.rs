@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Raw declarations: the kernel crate's own, plus generic page tables, system core
+//! operations, and the C shims of `bindings/helpers.c` for what is inline in C.
+
+#![allow(
+    missing_docs,
+    non_camel_case_types,
+    non_upper_case_globals,
+    unreachable_pub,
+    unsafe_op_in_unsafe_fn,
+    improper_ctypes,
+    ambiguous_glob_reexports,
+    dead_code,
+    clippy::all
+)]
+
+pub use generated::*;
+pub use kernel::bindings::*;
+
+mod generated {
+    // Anything generated here that the kernel crate has as well is a private helper of bindgen.
+    include!("bindings/bindings_generated.rs");
+}
+
+/// The shims of `bindings/helpers.c`.
+///
+/// # Safety
+///
+/// Pointers are valid for the C function of the same name, called under its own rules.
+pub mod shim {
+    use super::*;
+    use kernel::ffi::{c_int, c_uint, c_ulong, c_void};
+
+    unsafe extern "C" {
+        #[link_name = "kernel_ext_alloc_pages"]
+        pub fn alloc_pages(nid: c_int, order: c_uint) -> *mut c_void;
+        #[link_name = "kernel_ext_free_pages"]
+        pub fn free_pages(mem: *mut c_void, order: c_uint);
+        #[link_name = "kernel_ext_virt_to_phys"]
+        pub fn virt_to_phys(mem: *const c_void) -> u64;
+        #[link_name = "kernel_ext_has_store128"]
+        pub safe fn has_store128() -> bool;
+        #[link_name = "kernel_ext_store128"]
+        pub fn store128(slot: *mut c_void, low: u64, high: u64);
+
+        #[link_name = "kernel_ext_pt_iommu_deinit"]
+        pub fn pt_iommu_deinit(table: *mut pt_iommu);
+        #[link_name = "kernel_ext_top_lock_init"]
+        pub fn top_lock_init(lock: *mut spinlock_t);
+        #[link_name = "kernel_ext_top_lock"]
+        pub fn top_lock(lock: *mut spinlock_t) -> c_ulong;
+        #[link_name = "kernel_ext_top_unlock"]
+        pub fn top_unlock(lock: *mut spinlock_t, flags: c_ulong);
+
+        #[link_name = "kernel_ext_gather_has_tables"]
+        pub fn gather_has_tables(gather: *mut iommu_iotlb_gather) -> bool;
+        #[link_name = "kernel_ext_gather_free"]
+        pub fn gather_free(gather: *mut iommu_iotlb_gather);
+
+        #[link_name = "kernel_ext_dev_to_node"]
+        pub fn dev_to_node(dev: *mut device) -> c_int;
+        #[link_name = "kernel_ext_device_trylock"]
+        pub fn device_trylock(dev: *mut device) -> c_int;
+        #[link_name = "kernel_ext_device_unlock"]
+        pub fn device_unlock(dev: *mut device);
+        #[link_name = "kernel_ext_ratelimit_init"]
+        pub fn ratelimit_init(state: *mut ratelimit_state, seconds: c_uint, burst: c_uint);
+        #[link_name = "kernel_ext_list_add_tail"]
+        pub fn list_add_tail(entry: *mut list_head, head: *mut list_head);
+
+        #[link_name = "kernel_ext_pci_domain_nr"]
+        pub fn pci_domain_nr(pdev: *mut pci_dev) -> c_int;
+        #[link_name = "kernel_ext_pci_multifunction"]
+        pub fn pci_multifunction(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_pci_is_pcie"]
+        pub fn pci_is_pcie(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_pci_pcie_type"]
+        pub fn pci_pcie_type(pdev: *mut pci_dev) -> c_int;
+        #[link_name = "kernel_ext_pci_on_root_bus"]
+        pub fn pci_on_root_bus(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_pci_upstream_bridge"]
+        pub fn pci_upstream_bridge(pdev: *mut pci_dev) -> *mut pci_dev;
+        #[link_name = "kernel_ext_pci_subordinate"]
+        pub fn pci_subordinate(pdev: *mut pci_dev) -> u8;
+        #[link_name = "kernel_ext_pci_devfn_alias"]
+        pub fn pci_devfn_alias(pdev: *mut pci_dev, devfn: u8) -> bool;
+    }
+}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the Debian mirror has. The mirror is the one this machine uses already; the suites that the
+# project needs are looked at through an apt of our own, so that the machine's apt settings
+# stay as they are and no root is needed.
+
+# How long an answer of the mirror is good.
+mirror_days=7
+
+# Lines "label uri" of the Debian archives among the machine's apt sources. apt itself reads its files
+# (either format); Origin leaves out third parties.
+debian_archives()
+{
+	apt-get indextargets --format "\$(LABEL)|\$(REPO_URI)" \
+		"Created-By: Packages" "Origin: Debian" "Component: main" | sort -u
+}
+
+# The sources.list for the suites of the project.
+project_sources()
+{
+	local archives base security
+
+	archives=$(debian_archives)
+	base=$(sed -n 's/^Debian|//p' <<<"$archives" | head -n 1)
+	security=$(sed -n 's/^Debian-Security|//p' <<<"$archives" | head -n 1)
+	[ -n "$base" ] || die "no Debian mirror in the machine's apt sources (has 'apt-get update' been run?)"
+
+	printf "deb $base %s main\n" "$suite" "$suite-updates" "$suite-backports"
+	[ -z "$security" ] || printf "deb $security %s main\n" "$suite-security"
+}
+
+# apt-get and apt-cache that see only those suites.
+project_apt()
+{
+	local tool=$1 apt=$cache/apt
+	shift
+
+	"$tool" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" \
+		-o APT::Sandbox::User=root -o APT::Architecture=amd64 -o APT::Architectures=amd64 \
+		-o APT::Update::Post-Invoke=/bin/true -o APT::Update::Post-Invoke-Success=/bin/true \
+		-o Acquire::Languages=none "$@"
+}
+
+# Asks the mirror again when the last answer is too old. A mirror that does not answer is no
+# reason to stop as long as there is an old answer.
+look_at_mirror()
+{
+	local apt=$cache/apt lock sources
+	[ -n "$(find "$apt/asked" -mtime "-$mirror_days" 2>/dev/null)" ] && return
+
+	exec {lock}>"$cache/lock/apt"
+	flock "$lock"
+	if [ -z "$(find "$apt/asked" -mtime "-$mirror_days" 2>/dev/null)" ]; then
+		say "mirror: looking up versions in $suite and $suite-backports"
+		mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+		: >"$apt/status"
+		sources=$(project_sources)
+		printf '%s\n' "$sources" >"$apt/sources.list"
+		if project_apt apt-get update -q --error-on=any >"$logs/mirror.log" 2>&1; then
+			touch "$apt/asked"
+		elif [ -e "$apt/asked" ]; then
+			say "mirror: no answer; going on with what it had before"
+		else
+			tail -n 20 "$logs/mirror.log" >&2
+			die "the Debian mirror does not answer"
+		fi
+	fi
+	exec {lock}>&-
+}
+
+# "name=version" of each package as the mirror has it.
+mirror_versions()
+{
+	look_at_mirror >&2
+	project_apt apt-cache policy "$@" |
+		awk '/^[^ ]/ { name = $1; sub(/:$/, "", name) } $1 == "Candidate:" { print name "=" $2 }'
+}
+
+# The newest stock kernel's release, such as 7.3.4+deb13-amd64.
+newest_kernel()
+{
+	look_at_mirror >&2
+	project_apt apt-cache pkgnames linux-image- | grep -xE "$kernel_pattern" |
+		sed 's/^linux-image-//' | sort -V | tail -n 1
+}
+
+# download FOLDER PACKAGE...: the .deb files.
+download()
+{
+	local folder=$1
+	shift
+	(cd "$folder" && project_apt apt-get download -q "$@")
+}

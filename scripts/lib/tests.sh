@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0
+# The parts of "make test".
+
+# cargo's tests of the pure layer.
+test_pure_layer()
+{
+	local log=$logs/cargo.log begin=$EPOCHSECONDS status=0 passed failed skipped
+	say "pure layer: cargo test"
+	in_root env CARGO_TARGET_DIR="$build/cargo" CARGO_TERM_COLOR=never \
+		cargo test --locked --manifest-path "$top/tests/hw/Cargo.toml" >"$log" 2>&1 || status=$?
+	read -r passed failed skipped < <(awk '/^test result:/ { p += $4; f += $6; s += $8 }
+		END { print p + 0, f + 0, s + 0 }' "$log")
+	if [ "$status" != 0 ] || [ "$passed" = 0 ]; then
+		tail -n 60 "$log"
+		[ "$failed" != 0 ] || failed=1
+	fi
+	add_result cargo "$passed" "$failed" "$skipped" $((EPOCHSECONDS - begin))
+}
+
+# read_boot FILE: what a boot is like. Sets $append (kernel command line), $acpi (a table to replace the
+# machine's IVRS) and $subjects (kselftests to run).
+read_boot()
+{
+	append='' acpi='' subjects=''
+	# shellcheck source=/dev/null
+	. "$1"
+}
+
+# test_boot NAME: one start of the stock kernel as scripts/boots/NAME.conf says.
+test_boot()
+{
+	local status=0
+	read_boot "$scripts/boots/$1.conf"
+	say "VM: boot '$1': $subjects"
+	make_initramfs "$acpi"
+	run_vm "$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
+	count_boot "$1" "$status"
+}
+
+# test_debug_boot NAME: the same for the sanitizer kernel.
+test_debug_boot()
+{
+	local status=0
+	read_boot "$scripts/boots/debug/$1.conf"
+	say "VM: boot '$1' of the sanitizer kernel: $subjects"
+	run_vng "debug-$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
+	count_boot "debug-$1" "$status"
+}
+
+# count_boot NAME STATUS: what a VM that has ended says.
+count_boot()
+{
+	local boot=$1 status=$2
+	"$scripts/ktap-count" -v boot="$boot" "$logs/$boot.out" >>"$results"
+	case $status in
+	124 | 125)
+		echo "FAILED $boot: the VM hung or died; the end of its log:"
+		tail -n 30 "$logs/$boot.kernel.log"
+		add_result "$boot/vm-ends-in-order" 0 1 0 -
+		;;
+	esac
+	check "$boot/kernel-log-is-clean" "$scripts/check-log" "$logs/$boot.kernel.log"
+}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0
+# The test VM: an AMD machine emulated by stock QEMU.
+
+vm_cpus=2
+vm_memory=1536
+
+# Sets $devices: the IOMMU and what is behind it. Nothing survives a run: writes to the disks go to
+# temporary files. The slots are above those that virtme-ng takes for itself.
+describe_devices()
+{
+	local edu=edu,dma_mask=0xffffffffffffffff
+	# shellcheck disable=SC2054
+	devices=(
+		-device amd-iommu
+		-device "$edu,addr=0x10"
+		-device "$edu,addr=0x11"
+		-drive "if=none,id=data,format=raw,snapshot=on,file=$disk_dir/ext4.img"
+		-device nvme,serial=data,drive=data,addr=0x12
+		-netdev "user,id=net,tftp=$disk_dir/files"
+		-device e1000e,netdev=net,addr=0x13
+		-drive "if=none,id=scratch,format=raw,snapshot=on,file=$disk_dir/scratch.img"
+		-device nvme,serial=scratch,drive=scratch,addr=0x14
+		# Two functions behind a conventional bridge share its requester ID.
+		-device pcie-root-port,id=port,slot=1,chassis=1,addr=0x15
+		-device pcie-pci-bridge,id=bridge,bus=port
+		-device "$edu,bus=bridge,addr=1"
+		-device "$edu,bus=bridge,addr=2"
+	)
+}
+
+# Sets $machine: the stock kernel on that hardware, with the initramfs made last.
+# describe_machine APPEND
+describe_machine()
+{
+	describe_devices
+	# shellcheck disable=SC2054
+	machine=(
+		-M q35 -accel tcg,thread=multi -cpu EPYC -smp "$vm_cpus" -m "$vm_memory"
+		-nodefaults -no-user-config -display none -no-reboot
+		"${devices[@]}" "${vm_extra[@]}"
+		-kernel "$stock_dir/usr/lib/modules/$kernel/vmlinuz" -initrd "$initramfs"
+		-append "console=ttyS0 panic=-1 amd_iommu=off $1"
+	)
+}
+
+# Sets $disk_dir: a disk image with an ext4 of known files and their checksums; the same files are what
+# the VM's network serves by TFTP.
+need_disk()
+{
+	artefact disk "$(key_of "@$scripts/lib/disk.sh" "$root")" in_root bash "$scripts/lib/disk.sh"
+	disk_dir=$artefact
+}
+
+# More options for QEMU.
+vm_extra=()
+
+# run_vm NAME APPEND PROGRAM LIMIT: boots the stock kernel and runs a program in it. The kernel log is
+# in build/logs/NAME.kernel.log, the program's output in build/logs/NAME.out and on the terminal. The status is
+# the program's; 124 when nothing was written for vm_silence seconds or the limit was reached; 125
+# when the VM ended without the program having ended.
+vm_silence=120
+run_vm()
+{
+	describe_machine "$2 viommu.run=$3"
+	watch_vm "$1" "$4" qemu-system-x86_64 "${machine[@]}" \
+		-chardev file,id=klog,path="$logs/$1.kernel.log" -serial chardev:klog \
+		-chardev file,id=out,path="$logs/$1.out" -serial chardev:out
+}
+
+# watch_vm NAME LIMIT COMMAND...: the part of run_vm that does not depend on how the VM is started.
+watch_vm()
+{
+	local name=$1 limit=$2 pid show status
+	local klog=$logs/$1.kernel.log out=$logs/$1.out
+	shift 2
+
+	: >"$klog"
+	: >"$out"
+	(exec_in_root "$@" </dev/null >"$logs/$name.qemu.log" 2>&1) &
+	pid=$!
+	(exec_contained tail --pid="$pid" -s 0.2 -n +1 -f "$out") &
+	show=$!
+	wait_for_vm "$pid" "$limit" "$klog" "$out"
+	wait "$show" || true
+
+	status=$(sed -n 's/^VM-EXIT-STATUS \([0-9]*\)\r*$/\1/p' "$out" | tail -n 1)
+	return "${status:-$vm_ended}"
+}
+
+# Waits for the VM; ends it when it hangs. Sets $vm_ended to the status to give if the program left none.
+wait_for_vm()
+{
+	local pid=$1 limit=$2 started=$SECONDS size last_size=0 last_change=$SECONDS
+	shift 2
+
+	vm_ended=125
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.3
+		size=$(cat "$@" | wc -c)
+		if [ "$size" != "$last_size" ]; then
+			last_size=$size last_change=$SECONDS
+		fi
+		if [ $((SECONDS - last_change)) -ge "$vm_silence" ]; then
+			say "VM: nothing written for $vm_silence s: it hangs"
+		elif [ $((SECONDS - started)) -ge "$limit" ]; then
+			say "VM: not ready after $limit s"
+		else
+			continue
+		fi
+		vm_ended=124
+		kill -KILL "$pid" 2>/dev/null || true
+		break
+	done
+	wait "$pid" 2>/dev/null || true
+}
+
+# All that run_vm needs besides an initramfs.
+need_vm()
+{
+	need_initramfs_base
+	need_disk
+}
+
+# vm_shell APPEND: the kernel's console on this terminal, and a shell on it.
+vm_shell()
+{
+	describe_machine "$1"
+	in_root qemu-system-x86_64 "${machine[@]}" -serial mon:stdio
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0
+# A virtme-ng VM on the sanitizer kernel: its root file system is that of the tools, read-only.
+
+vng_version='virtme-ng>=1.42,<2'
+
+# Sets $vng_dir.
+need_vng()
+{
+	artefact virtme-ng "$(key_of "$(declare -f make_vng)" "$vng_version")" make_vng
+	vng_dir=$artefact
+}
+
+make_vng()
+{
+	say "virtme-ng: $vng_version from PyPI"
+	logged virtme-ng in_root pip3 install --root-user-action=ignore --target="$1" "$vng_version"
+}
+
+# run_vng NAME APPEND COMMAND LIMIT: like run_vm.
+run_vng()
+{
+	local serial
+	describe_devices
+	serial="-chardev file,id=klog,path=$logs/$1.kernel.log -serial chardev:klog"
+	watch_vm "$1" "$4" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" \
+		--disable-kvm --disable-microvm --force-9p --user root --cpus "$vm_cpus" --memory "${vm_memory}M" \
+		--rwdir "$build" --cwd "$build" --append "amd_iommu=off $2" \
+		--qemu-opts="-cpu EPYC ${devices[*]} ${vm_extra[*]} $serial" \
+		--exec "VIOMMU_KO=$module sh $scripts/guest/vng-run $logs/$1.out $3"
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A network card on QEMU's user network, which answers by itself. */
+#ifndef VIOMMU_NET_H
+#define VIOMMU_NET_H
+
+#include <stddef.h>
+#include <linux/types.h>
+
+#define NET_GUEST	"10.0.2.15"
+#define NET_GATEWAY	"10.0.2.2"
+
+/* The interface of a PCI device; waits for its driver to make it. */
+int net_find(const char *pci, char *name, size_t len, unsigned int timeout_ms);
+/* Address, netmask and link up. */
+int net_up(const char *name);
+int net_down(const char *name);
+/*
+ * Echo requests with changing sizes and random content. Returns the number of
+ * replies whose content was right, or a negative errno; -EILSEQ for a reply
+ * that came back altered. *bytes counts the content in both directions.
+ */
+int net_ping(unsigned int count, __u64 *bytes);
+/* Fetches a file from the gateway by TFTP. Returns its size. */
+long long net_tftp(const char *remote, const char *local);
+
+#endif
