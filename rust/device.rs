@@ -3,10 +3,7 @@
 //! What a driver asks about devices that are not its own.
 
 use crate::bindings::{self, shim};
-use kernel::{
-    device::Device,
-    sync::aref::ARef,
-};
+use kernel::{device::Device, sync::aref::ARef};
 
 /// The C structure behind `dev`.
 pub(crate) fn as_raw(dev: &Device) -> *mut bindings::device {

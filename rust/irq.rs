@@ -54,17 +54,17 @@ impl<T: Handler> Msi<T> {
             .map(|irq| {
                 let pdev: &kernel::pci::Device = pdev;
                 // INVARIANT: Vector allocated above, handler registered by `request`.
-                Self { pdev: pdev.into(), irq, handler }
+                Self {
+                    pdev: pdev.into(),
+                    irq,
+                    handler,
+                }
             })
             // SAFETY: The vectors were allocated above and no handler uses them.
             .inspect_err(|_| unsafe { bindings::pci_free_irq_vectors(raw) })
     }
 
-    fn request(
-        pdev: *mut bindings::pci_dev,
-        name: &'static CStr,
-        handler: &Arc<T>,
-    ) -> Result<u32> {
+    fn request(pdev: *mut bindings::pci_dev, name: &'static CStr, handler: &Arc<T>) -> Result<u32> {
         // SAFETY: The caller has just allocated vector 0.
         let irq = unsafe { bindings::pci_irq_vector(pdev, 0) };
         let irq = u32::try_from(irq).map_err(|_| Error::from_errno(irq))?;
@@ -86,7 +86,9 @@ impl<T: Handler> Msi<T> {
 
 impl<T: Handler> Drop for Msi<T> {
     fn drop(&mut self) {
-        let cookie = core::ptr::from_ref::<T>(&self.handler).cast_mut().cast::<c_void>();
+        let cookie = core::ptr::from_ref::<T>(&self.handler)
+            .cast_mut()
+            .cast::<c_void>();
         // SAFETY: By the type invariant the handler is registered with this cookie. The call
         // waits until no handler runs.
         unsafe { bindings::free_irq(self.irq, cookie) };
@@ -105,10 +107,7 @@ unsafe extern "C" fn wake(_irq: c_int, _cookie: *mut c_void) -> bindings::irqret
 /// # Safety
 ///
 /// `cookie` is the handler of a live [`Msi`].
-unsafe extern "C" fn thread<T: Handler>(
-    _irq: c_int,
-    cookie: *mut c_void,
-) -> bindings::irqreturn_t {
+unsafe extern "C" fn thread<T: Handler>(_irq: c_int, cookie: *mut c_void) -> bindings::irqreturn_t {
     // SAFETY: By the contract of the registration the handler is alive.
     unsafe { &*cookie.cast::<T>() }.handle();
     bindings::irqreturn_t(bindings::irqreturn::IRQ_HANDLED.0 as c_uint)

@@ -11,11 +11,12 @@
 pub mod acpi;
 pub mod bindings;
 pub mod device;
+pub mod global;
 pub mod iommu;
 pub mod irq;
 pub mod mmio;
 pub mod pages;
 pub mod pci;
 pub mod ratelimit;
-pub mod sysfs;
 pub mod syscore;
+pub mod sysfs;

@@ -34,9 +34,7 @@ impl Window {
             return Err(EINVAL);
         }
         // SAFETY: `name` is a static string; a null result means that the range is taken.
-        let held = unsafe {
-            bindings::request_mem_region(phys, len as u64, name.as_char_ptr())
-        };
+        let held = unsafe { bindings::request_mem_region(phys, len as u64, name.as_char_ptr()) };
         if held.is_null() {
             return Err(EBUSY);
         }
@@ -80,7 +78,6 @@ impl Window {
             unsafe { bindings::writeq(value, addr) };
         }
     }
-
 }
 
 impl Drop for Window {

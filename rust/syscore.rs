@@ -39,7 +39,9 @@ impl<T: Shutdown> Registration<T> {
 
     /// Registers `target`.
     pub fn new(target: Arc<T>) -> impl PinInit<Self> {
-        let data = core::ptr::from_ref::<T>(&target).cast_mut().cast::<c_void>();
+        let data = core::ptr::from_ref::<T>(&target)
+            .cast_mut()
+            .cast::<c_void>();
         pin_init!(&this in Self {
             core <- Opaque::ffi_init(move |slot: *mut bindings::syscore| {
                 // SAFETY: `slot` is memory for the whole structure; the list node is initialised

@@ -104,9 +104,7 @@ impl<C: Command> CommandFile<C> {
 impl<C: Command> Drop for CommandFile<C> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant the file exists. The call waits for writers.
-        unsafe {
-            bindings::device_remove_file(crate::device::as_raw(&self.dev), &Self::ATTRIBUTE)
-        };
+        unsafe { bindings::device_remove_file(crate::device::as_raw(&self.dev), &Self::ATTRIBUTE) };
     }
 }
 

@@ -7,11 +7,7 @@ use super::{
     ops, Driver, Paging,
 };
 use crate::bindings::{self, shim};
-use kernel::{
-    error::to_result,
-    prelude::*,
-    types::Opaque,
-};
+use kernel::{error::to_result, prelude::*, types::Opaque};
 
 type Table<D> = <<<D as Driver>::Domain as Paging>::Format as Format>::Table;
 type FormatOf<D> = <<D as Driver>::Domain as Paging>::Format;

@@ -99,6 +99,7 @@ macro_rules! generic_pt_format {
             unsafe impl $crate::iommu::generic_pt::Format for $name {
                 type Table = $crate::bindings::[<pt_iommu_ $c>];
 
+                // SAFETY: The contract is the trait's.
                 unsafe fn init(
                     table: *mut Self::Table,
                     config: $crate::iommu::generic_pt::Config,
@@ -117,6 +118,7 @@ macro_rules! generic_pt_format {
                     unsafe { $crate::bindings::[<pt_iommu_ $c _init>](table, &config, gfp) }
                 }
 
+                // SAFETY: The contract is the trait's.
                 unsafe fn top(table: *mut Self::Table) -> $crate::iommu::generic_pt::Top {
                     let mut info = $crate::bindings::[<pt_iommu_ $c _hw_info>] {
                         $phys: 0,

@@ -5,7 +5,7 @@
 //! Each callback turns pointers into references, calls one safe method, and turns the result
 //! back.
 
-use super::{Capability, Client, Driver, PagingDomain, Paging, Regions, Target};
+use super::{Capability, Client, Driver, Paging, PagingDomain, Regions, Target};
 use crate::bindings::{self, shim};
 use core::marker::PhantomData;
 use kernel::{
@@ -114,9 +114,8 @@ impl<D: Driver> Callbacks<D> {
         ops.flush_iotlb_all = Some(flush_all::<D>);
         ops.iotlb_sync_map = Some(sync_map::<D>);
         ops.iotlb_sync = Some(sync::<D>);
-        ops.iova_to_phys = Some(
-            <<D::Domain as Paging>::Format as super::generic_pt::Format>::IOVA_TO_PHYS,
-        );
+        ops.iova_to_phys =
+            Some(<<D::Domain as Paging>::Format as super::generic_pt::Format>::IOVA_TO_PHYS);
         ops.enforce_cache_coherency = Some(enforce_cache_coherency::<D>);
         ops.free = Some(free::<D>);
         ops
@@ -319,7 +318,9 @@ unsafe extern "C" fn attach_blocked<D: Driver>(
 /// Called by the core: `domain` is a [`PagingDomain`] of this driver.
 unsafe extern "C" fn flush_all<D: Driver>(domain: *mut bindings::iommu_domain) {
     // SAFETY: By the function's contract.
-    unsafe { PagingDomain::<D>::from_raw(domain) }.driver().flush_all();
+    unsafe { PagingDomain::<D>::from_raw(domain) }
+        .driver()
+        .flush_all();
 }
 
 /// # Safety
@@ -372,7 +373,9 @@ unsafe extern "C" fn enforce_cache_coherency<D: Driver>(
     domain: *mut bindings::iommu_domain,
 ) -> bool {
     // SAFETY: By the function's contract.
-    unsafe { PagingDomain::<D>::from_raw(domain) }.driver().enforce_cache_coherency()
+    unsafe { PagingDomain::<D>::from_raw(domain) }
+        .driver()
+        .enforce_cache_coherency()
 }
 
 /// # Safety

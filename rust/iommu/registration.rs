@@ -4,15 +4,12 @@
 
 use super::{Driver, Ops};
 use crate::{bindings, sysfs};
-use core::{marker::PhantomData, sync::atomic::{AtomicPtr, Ordering}};
+use core::{
+    marker::PhantomData,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 use kernel::{
-    device::Device,
-    error::to_result,
-    ffi::c_char,
-    fmt,
-    prelude::*,
-    str::CStr,
-    sync::Arc,
+    device::Device, error::to_result, ffi::c_char, fmt, prelude::*, str::CStr, sync::Arc,
     types::Opaque,
 };
 
@@ -139,7 +136,9 @@ impl<D: Driver> Registration<D> {
     ) -> Result<Self> {
         let handle = (*iommu).as_ref();
         let raw = handle.as_raw();
-        handle.owner.store(core::ptr::from_ref(&*iommu).cast_mut(), Ordering::Release);
+        handle
+            .owner
+            .store(core::ptr::from_ref(&*iommu).cast_mut(), Ordering::Release);
         // SAFETY: The structure is zeroed and pinned in the instance, which outlives the class
         // device; the format takes one string and one unsigned number.
         to_result(unsafe {
@@ -153,13 +152,14 @@ impl<D: Driver> Registration<D> {
             )
         })?;
         // SAFETY: `iommu_device_sysfs_add` has just set the class device.
-        let added = Folder::<D::Iommu, A, B>::create(unsafe { (*raw).dev }, folder).and_then(|()| {
-            // SAFETY: As above; the operations outlive the registration. On failure the core
-            // takes everything back itself.
-            to_result(unsafe {
-                bindings::iommu_device_register(raw, ops.as_raw(), core::ptr::null_mut())
-            })
-        });
+        let added =
+            Folder::<D::Iommu, A, B>::create(unsafe { (*raw).dev }, folder).and_then(|()| {
+                // SAFETY: As above; the operations outlive the registration. On failure the core
+                // takes everything back itself.
+                to_result(unsafe {
+                    bindings::iommu_device_register(raw, ops.as_raw(), core::ptr::null_mut())
+                })
+            });
         if let Err(error) = added {
             // SAFETY: Added above, and no device is linked to it.
             unsafe { bindings::iommu_device_sysfs_remove(raw) };

@@ -25,6 +25,7 @@ unsafe impl<T: pci::Driver> DriverLayout for FixedAdapter<T> {
 
 // SAFETY: Registration and its undoing are those of the wrapped adapter.
 unsafe impl<T: pci::Driver> RegistrationOps for FixedAdapter<T> {
+    // SAFETY: The contract is the trait's.
     unsafe fn register(
         driver: &Opaque<Self::DriverType>,
         name: &'static CStr,
@@ -37,6 +38,7 @@ unsafe impl<T: pci::Driver> RegistrationOps for FixedAdapter<T> {
         unsafe { <pci::Adapter<T> as RegistrationOps>::register(driver, name, module) }
     }
 
+    // SAFETY: The contract is the trait's.
     unsafe fn unregister(driver: &Opaque<Self::DriverType>) {
         // SAFETY: Same contract as this function's.
         unsafe { <pci::Adapter<T> as RegistrationOps>::unregister(driver) }

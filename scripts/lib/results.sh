@@ -2,11 +2,12 @@
 # Counting. Results are lines "subject <tab> passed <tab> failed <tab> skipped <tab> seconds" in a file of
 # build/results.
 
-# start_results NAME: an empty file $results.
+# start_results NAME: an empty file $results. finish_results shows it, and says that nothing is missing in it.
 start_results()
 {
 	mkdir -p "$build/results"
 	results=$build/results/$1
+	rm -f "$results.complete"
 	: >"$results"
 }
 
@@ -29,6 +30,12 @@ check()
 		echo "FAILED $subject"
 		add_result "$subject" 0 1 0 $((EPOCHSECONDS - begin))
 	fi
+}
+
+finish_results()
+{
+	touch "$results.complete"
+	show_results "$results"
 }
 
 # show_results FILE...: a table, and the sums as the last line. The status tells whether all is well.

@@ -58,7 +58,7 @@ exec_in_root()
 
 	mkdir -p "$cache/home/cargo"
 	if [ -z "$root" ]; then
-		exec_contained env -i "${env[@]}" "$@"
+		exec_isolated env -i "${env[@]}" "$@"
 	else
 		exec_isolated bash "$scripts/lib/enter-root.sh" "$root" "$top" "$cache" \
 			env -i "${env[@]}" "$@"

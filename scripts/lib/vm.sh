@@ -21,10 +21,10 @@ describe_devices()
 		-drive "if=none,id=scratch,format=raw,snapshot=on,file=$disk_dir/scratch.img"
 		-device nvme,serial=scratch,drive=scratch,addr=0x14
 		# Two functions behind a conventional bridge share its requester ID.
-		-device pcie-root-port,id=port,slot=1,chassis=1,addr=0x15
-		-device pcie-pci-bridge,id=bridge,bus=port
-		-device "$edu,bus=bridge,addr=1"
-		-device "$edu,bus=bridge,addr=2"
+		-device pcie-root-port,id=port1,slot=1,chassis=1,addr=0x15
+		-device pcie-pci-bridge,id=bridge1,bus=port1
+		-device "$edu,bus=bridge1,addr=1"
+		-device "$edu,bus=bridge1,addr=2"
 	)
 }
 
@@ -62,21 +62,22 @@ vm_silence=120
 run_vm()
 {
 	describe_machine "$2 viommu.run=$3"
-	watch_vm "$1" "$4" qemu-system-x86_64 "${machine[@]}" \
+	watch_vm "$1" "$4" "$logs/$1.qemu.log" qemu-system-x86_64 "${machine[@]}" \
 		-chardev file,id=klog,path="$logs/$1.kernel.log" -serial chardev:klog \
 		-chardev file,id=out,path="$logs/$1.out" -serial chardev:out
 }
 
-# watch_vm NAME LIMIT COMMAND...: the part of run_vm that does not depend on how the VM is started.
+# watch_vm NAME LIMIT MESSAGES COMMAND...: the part of run_vm that does not depend on how the VM is started. The
+# command's standard error goes to the file MESSAGES, through a pipe: virtme-ng opens it more than once.
 watch_vm()
 {
-	local name=$1 limit=$2 pid show status
+	local name=$1 limit=$2 messages=$3 pid show status
 	local klog=$logs/$1.kernel.log out=$logs/$1.out
-	shift 2
+	shift 3
 
 	: >"$klog"
 	: >"$out"
-	(exec_in_root "$@" </dev/null >"$logs/$name.qemu.log" 2>&1) &
+	(exec_in_root "$@" </dev/null >/dev/null 2> >(exec cat >"$messages")) &
 	pid=$!
 	(exec_contained tail --pid="$pid" -s 0.2 -n +1 -f "$out") &
 	show=$!

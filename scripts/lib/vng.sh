@@ -19,12 +19,13 @@ make_vng()
 # run_vng NAME APPEND COMMAND LIMIT: like run_vm.
 run_vng()
 {
-	local serial
+	local job=$build/vng-job
 	describe_devices
-	serial="-chardev file,id=klog,path=$logs/$1.kernel.log -serial chardev:klog"
-	watch_vm "$1" "$4" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" \
+	printf 'VIOMMU_KO=%q\nexport VIOMMU_KO\n%s\n' "$module" "$3" >"$job"
+	watch_vm "$1" "$4" "$logs/$1.kernel.log" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" \
 		--disable-kvm --disable-microvm --force-9p --user root --cpus "$vm_cpus" --memory "${vm_memory}M" \
-		--rwdir "$build" --cwd "$build" --append "amd_iommu=off $2" \
-		--qemu-opts="-cpu EPYC ${devices[*]} ${vm_extra[*]} $serial" \
-		--exec "VIOMMU_KO=$module sh $scripts/guest/vng-run $logs/$1.out $3"
+		--rwdir "$build" --cwd "$build" \
+		--verbose --append "amd_iommu=off loglevel=7 $2" \
+		--qemu-opts="-cpu EPYC ${devices[*]} ${vm_extra[*]}" \
+		--exec "sh $scripts/guest/vng-run $job $logs/$1.out"
 }

@@ -6,7 +6,6 @@
 #include "fault.h"
 #include "util.h"
 
-#define QEMU_VENDORS_SUBSYSTEM	0x1af4
 #define FAULT_TIMEOUT_MS	3000
 
 static const struct {
@@ -107,22 +106,10 @@ bool fault_wait_at(int kmsg, struct fault *fault, const char *device,
 	return false;
 }
 
-bool iommu_is_qemu(void)
-{
-	struct pci_list iommus;
-
-	pci_find_iommus(&iommus);
-	return iommus.count &&
-	       pci_attr_number(iommus.name[0], "subsystem_vendor") == QEMU_VENDORS_SUBSYSTEM;
-}
-
 bool fault_flags_ok(const struct fault *fault, bool write, bool present)
 {
-	unsigned int expected;
+	unsigned int expected = (write ? FAULT_RW : 0) | (present ? FAULT_PR | FAULT_PE : 0);
 
-	if (iommu_is_qemu())
-		return (fault->flags & (FAULT_GN | FAULT_NX)) == (write ? FAULT_NX : FAULT_GN);
-	expected = (write ? FAULT_RW : 0) | (present ? FAULT_PR | FAULT_PE : 0);
 	return (fault->flags & (FAULT_RW | FAULT_PR | FAULT_PE)) == expected;
 }
 

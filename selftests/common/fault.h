@@ -39,12 +39,8 @@ bool fault_wait(int kmsg, struct fault *fault, unsigned int timeout_ms);
 bool fault_wait_at(int kmsg, struct fault *fault, const char *device,
 		   __u64 address, __u64 size, unsigned int timeout_ms);
 /*
- * Do the flags tell a write (or a read) to this kind of target?
- *
- * QEMU's amd-iommu puts its own access bits into GN (read) and NX (write),
- * always sets I, and leaves PR, RW and PE clear. Where it is recognised by the
- * IOMMU's subsystem vendor, that is what is expected; everywhere else the
- * architecture's meaning.
+ * Do the flags tell a write (or a read), and whether it was a missing mapping or
+ * a missing permission?
  */
 bool fault_flags_ok(const struct fault *fault, bool write, bool present);
 
@@ -57,6 +53,5 @@ bool fault_flags_ok(const struct fault *fault, bool write, bool present);
 const char *fault_check(int kmsg, const char *device, __u64 address, __u64 size,
 			bool write, bool present);
 bool faults_reported(void);
-bool iommu_is_qemu(void);
 
 #endif

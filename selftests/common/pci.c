@@ -13,6 +13,7 @@
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define PCI_COMMAND	4
 #define PCI_COMMAND_MEM_MASTER	0x6
+#define QEMU_SUBSYSTEM_VENDOR	0x1af4
 
 void pci_path(char *buf, size_t len, const char *name, const char *attr)
 {
@@ -228,4 +229,13 @@ int pci_enable_dma(const char *name)
 	}
 	close(fd);
 	return ret;
+}
+
+bool iommu_is_qemu(void)
+{
+	struct pci_list iommus;
+
+	pci_find_iommus(&iommus);
+	return iommus.count &&
+	       pci_attr_number(iommus.name[0], "subsystem_vendor") == QEMU_SUBSYSTEM_VENDOR;
 }

@@ -45,5 +45,7 @@ int pci_group(const char *name);
 int pci_group_type(const char *name, char *buf, size_t len);
 /* Memory decoding and bus mastering on, for a device without a driver. */
 int pci_enable_dma(const char *name);
+/* Is the IOMMU the one of QEMU, with its known limits? */
+bool iommu_is_qemu(void);
 
 #endif

@@ -59,7 +59,7 @@ static bool reaches(struct bench *bench, char *big, __u64 iova, __u64 offset)
 static bool is_gone(struct bench *bench, char *big, __u64 iova, __u64 offset)
 {
 	pattern_fill(big + offset, PAGE_4K, 77);
-	return !edu_dma(&bench->dev.edu, EDU_WRITE, iova + offset, 0, PAGE_4K) &&
+	return !edu_dma(&bench->dev.edu, EDU_WRITE, iova + offset, 0, 16) &&
 	       pattern_matches(big + offset, PAGE_4K, 77);
 }
 

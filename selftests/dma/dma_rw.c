@@ -6,9 +6,9 @@
 #include "kselftest_harness.h"
 #include "fixture.h"
 
-#define EXPECT_FAULT(address, size, write, present)				\
-	EXPECT_STREQ("", fault_check(self->kmsg, self->dev.name, address, size,	\
-				     write, present))
+#define EXPECT_STRAY(direction, iova, present)				\
+	EXPECT_STREQ("", stray_access(&self->dev.edu, self->kmsg, self->dev.name, \
+				      direction, iova, present))
 
 FIXTURE(dma) {
 	struct pci_list edus;
@@ -135,8 +135,7 @@ TEST_F(dma, write_to_an_unmapped_address_is_reported_and_harmless)
 			      VFIO_RW));
 	ASSERT_EQ(0, vfio_map(self->container, self->mem + 3 * PAGE_4K, bad + PAGE_4K, PAGE_4K,
 			      VFIO_RW));
-	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, bad + 0x678, 0, 16));
-	EXPECT_FAULT(bad + 0x678, 16, true, false);
+	EXPECT_STRAY(EDU_WRITE, bad + 0x678, false);
 	EXPECT_TRUE(pattern_matches(self->mem, 4 * PAGE_4K, 5));
 }
 
@@ -147,19 +146,21 @@ TEST_F(dma, read_of_an_unmapped_address_is_reported_and_gives_no_data)
 	ASSERT_EQ(0, vfio_map(self->container, self->mem, good, PAGE_4K, VFIO_RW));
 	/* Leave a known secret in the device, read nothing, look what it has. */
 	pattern_fill(self->mem, PAGE_4K, 6);
+	EXPECT_STRAY(EDU_READ, bad + 0x10, false);
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_READ, bad, 0, PAGE_4K));
-	EXPECT_FAULT(bad, PAGE_4K, false, false);
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, good, 0, PAGE_4K));
 	EXPECT_FALSE(pattern_matches(self->mem, PAGE_4K, 6));
 }
 
 TEST_F(dma, address_above_every_mapping_faults)
 {
-
+	if (iommu_is_qemu() && iommu_driver() == IOMMU_DRIVER_BUILTIN)
+		SKIP(return, "QEMU takes high addresses for low ones in a table of few levels");
 	ASSERT_EQ(0, vfio_map(self->container, self->mem, 0, PAGE_4K, VFIO_RW));
 	/* Beyond what the table's present levels reach. */
-	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, 1ULL << 46, 0, 8));
-	EXPECT_FAULT(1ULL << 46, 8, true, false);
+	pattern_fill(self->mem, PAGE_4K, 13);
+	EXPECT_STRAY(EDU_WRITE, 1ULL << 46, false);
+	EXPECT_TRUE(pattern_matches(self->mem, PAGE_4K, 13));
 }
 
 TEST_F(dma, read_only_mapping_refuses_a_write)
@@ -174,9 +175,8 @@ TEST_F(dma, read_only_mapping_refuses_a_write)
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_READ, iova, 0, PAGE_4K));
 	/* The translation is cached for reading now. */
 	pattern_fill(self->mem, PAGE_4K, 8);
-	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, iova, 0, PAGE_4K));
+	EXPECT_STRAY(EDU_WRITE, iova, true);
 	EXPECT_TRUE(pattern_matches(self->mem, PAGE_4K, 8));
-	EXPECT_FAULT(iova, PAGE_4K, true, true);
 	/* Reading through it did work. */
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, iova + PAGE_4K, 0, PAGE_4K));
 	EXPECT_TRUE(pattern_matches(self->mem + PAGE_4K, PAGE_4K, 7));
@@ -191,8 +191,8 @@ TEST_F(dma, write_only_mapping_refuses_a_read)
 	ASSERT_EQ(0, vfio_map(self->container, self->mem + PAGE_4K, iova + PAGE_4K,
 			      2 * PAGE_4K, VFIO_RW));
 	pattern_fill(self->mem, PAGE_4K, 9);
+	EXPECT_STRAY(EDU_READ, iova, true);
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_READ, iova, 0, PAGE_4K));
-	EXPECT_FAULT(iova, PAGE_4K, false, true);
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, iova + PAGE_4K, 0, PAGE_4K));
 	EXPECT_FALSE(pattern_matches(self->mem + PAGE_4K, PAGE_4K, 9));
 	/* Writing through it does work. */
@@ -214,6 +214,8 @@ TEST_F(dma, device_behind_a_conventional_bridge)
 		;
 	if (i == all.count)
 		SKIP(return, "needs an edu device behind a PCI bridge");
+	if (iommu_is_qemu())
+		SKIP(return, "QEMU gives devices behind a bridge the requester ID of bus 0");
 	ASSERT_EQ(0, vfio_map(self->container, self->mem, MIB, 2 * PAGE_4K, VFIO_RW));
 	ASSERT_EQ(0, vfio_open(&vfio, self->container, all.name[i]));
 	ASSERT_EQ(0, edu_init(&edu, vfio.bar0));

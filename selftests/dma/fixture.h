@@ -68,4 +68,30 @@ static inline const char *dma_missing(struct pci_list *edus)
 	return NULL;
 }
 
+/* Longer than the interval of the kernel's usual log rate limit. */
+#define RATE_LIMIT_MS	5500
+
+/*
+ * A short access that must fault: is it reported as what it is? Earlier faults
+ * may have used up the log's rate limit; then one more try follows after it.
+ */
+static inline const char *stray_access(struct edu *edu, int kmsg, const char *device,
+				       enum edu_direction direction, __u64 iova, bool present)
+{
+	const char *reason = "";
+	int tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (tries)
+			sleep_ms(RATE_LIMIT_MS);
+		kmsg_skip(kmsg);
+		if (edu_dma(edu, direction, iova, 0, 4))
+			return "the device did not end its transfer";
+		reason = fault_check(kmsg, device, iova, 4, direction == EDU_WRITE, present);
+		if (!*reason)
+			break;
+	}
+	return reason;
+}
+
 #endif

@@ -49,7 +49,7 @@ struct Shared;
 
 impl Shared {
     fn open(module: &'static ThisModule) -> Result<Self> {
-        driver::open();
+        driver::open()?;
         domain::host::open(module)?;
         Ok(Self)
     }

@@ -15,21 +15,20 @@ use crate::{
 };
 use kernel::{
     device::{Bound, Core},
-    global_lock, new_mutex, pci,
+    new_mutex, pci,
     prelude::*,
     sync::{Arc, Mutex},
 };
-use kernel_ext::{
-    iommu::Registration,
-    irq::Msi,
-    sysfs::CommandFile,
-    syscore,
-};
+use kernel_ext::{global::Global, iommu::Registration, irq::Msi, syscore, sysfs::CommandFile};
 use offline::Offline;
 
 pci_table!(
     PCI_TABLE,
-    [kernel_ext::pci::id_from_class(iommu::CLASS, 0xff_ff00, pci::Vendor::AMD.as_raw())]
+    [kernel_ext::pci::id_from_class(
+        iommu::CLASS,
+        0xff_ff00,
+        pci::Vendor::AMD.as_raw()
+    )]
 );
 
 /// What a running IOMMU needs. Fields go in this order, after [`Running::take_down`] has switched
@@ -62,25 +61,32 @@ struct Function {
     phase: Mutex<Phase>,
 }
 
-global_lock! {
-    // SAFETY: `open` initialises the lock before the PCI driver is registered.
-    unsafe(uninit) static FUNCTIONS: Mutex<KVec<Arc<Function>>> = KVec::new();
-}
+static FUNCTIONS: Global<KVec<Arc<Function>>> = Global::new();
 
 /// Prepares for [`Binding`]s.
-pub(crate) fn open() {
-    // SAFETY: Called once, by the initialisation of the module, before any use.
-    unsafe { FUNCTIONS.init() };
+///
+/// # Errors
+///
+/// `EBUSY` if that has been done before.
+pub(crate) fn open() -> Result {
+    FUNCTIONS.open(new_mutex!(KVec::new(), "amd_viommu::functions"))
 }
 
 /// Lets the orphans go. No device is claimed any more, or the module could not be unloaded.
 pub(crate) fn close() {
-    let functions = core::mem::take(&mut *FUNCTIONS.lock());
+    let functions = FUNCTIONS
+        .get()
+        .map(|functions| core::mem::take(&mut *functions.lock()));
     drop(functions);
 }
 
 fn function(sbdf: Sbdf) -> Option<Arc<Function>> {
-    FUNCTIONS.lock().iter().find(|function| function.sbdf == sbdf).cloned()
+    FUNCTIONS
+        .get()?
+        .lock()
+        .iter()
+        .find(|function| function.sbdf == sbdf)
+        .cloned()
 }
 
 /// The driver's data of a bound PCI function.
@@ -97,8 +103,9 @@ impl Running {
         index: u32,
         description: &Description,
     ) -> Result<Self> {
-        let iommu =
-            Iommu::start(pdev, description, index, |iommu| domain::leave_alone(host, iommu))?;
+        let iommu = Iommu::start(pdev, description, index, |iommu| {
+            domain::leave_alone(host, iommu)
+        })?;
         let msi = Msi::new(pdev, c"amd_viommu", iommu.clone())?;
         iommu.listen();
         let shutdown = Arc::new(Shutdown(iommu.clone()), GFP_KERNEL)?;
@@ -116,7 +123,11 @@ impl Running {
         Ok(Self {
             _debugfs: debugfs,
             _msi: msi,
-            registered: Registered { registration, _shutdown: shutdown, iommu },
+            registered: Registered {
+                registration,
+                _shutdown: shutdown,
+                iommu,
+            },
         })
     }
 
@@ -126,7 +137,11 @@ impl Running {
 
     /// Releases all devices, whose entries block then, and switches the hardware off.
     fn take_down(self) {
-        let Registered { registration, _shutdown, iommu } = self.registered;
+        let Registered {
+            registration,
+            _shutdown,
+            iommu,
+        } = self.registered;
         drop(registration);
         iommu.stop();
         dev_info!(iommu.dev(), "offline\n");
@@ -135,11 +150,17 @@ impl Running {
     /// Blocks all devices and ends contact with the hardware, which stays registered.
     fn orphan(self, host: &Host) -> Registered {
         let iommu = self.iommu().clone();
-        for client in host.clients().filter(|client| Arc::ptr_eq(client.iommu(), &iommu)) {
+        for client in host
+            .clients()
+            .filter(|client| Arc::ptr_eq(client.iommu(), &iommu))
+        {
             client.lose_iommu();
         }
         iommu.abandon();
-        dev_err!(iommu.dev(), "removed while devices are in use: they are blocked from now on\n");
+        dev_err!(
+            iommu.dev(),
+            "removed while devices are in use: they are blocked from now on\n"
+        );
         self.registered
     }
 }
@@ -149,7 +170,10 @@ impl Binding {
         let host = host::get()?;
         let sbdf = Sbdf::of(pdev).ok_or(ENODEV)?;
         if function(sbdf).is_some() {
-            dev_err!(pdev, "came back while its devices are in use: reload the module\n");
+            dev_err!(
+                pdev,
+                "came back while its devices are in use: reload the module\n"
+            );
             return Err(EBUSY);
         }
         let Some((index, description)) = host.describe(sbdf) else {
@@ -162,9 +186,16 @@ impl Binding {
             pin_init!(Function { sbdf, phase <- new_mutex!(phase, "amd_viommu::phase") }),
             GFP_KERNEL,
         )?;
-        FUNCTIONS.lock().push(function.clone(), GFP_KERNEL)?;
-        let offline = CommandFile::new(pdev.as_ref())?;
-        Ok(Self { _offline: offline, function })
+        FUNCTIONS
+            .get()
+            .ok_or(ENODEV)?
+            .lock()
+            .push(function.clone(), GFP_KERNEL)?;
+        let offline = CommandFile::new(pdev.as_ref()).inspect_err(|_| function.remove())?;
+        Ok(Self {
+            _offline: offline,
+            function,
+        })
     }
 }
 

@@ -55,7 +55,10 @@ impl Sbdf {
     /// The ID of a PCI function; `None` in a segment that firmware's tables cannot name.
     pub(crate) fn of(pdev: &pci::Device) -> Option<Self> {
         let segment = u16::try_from(kernel_ext::pci::segment(pdev)).ok()?;
-        Some(Self { segment, devid: pdev.dev_id() })
+        Some(Self {
+            segment,
+            devid: pdev.dev_id(),
+        })
     }
 }
 
@@ -126,8 +129,10 @@ pub(crate) struct Iommu {
     #[pin]
     overflows: RateLimit,
     stats: Stats,
-    /// The hardware does not answer any more, or is being taken away.
+    /// The hardware takes no commands any more.
     dead: Atomic<bool>,
+    /// The hardware is off or out of reach: nothing is to be expected from it.
+    closed: Atomic<bool>,
 }
 
 impl AsRef<Handle<Iommu>> for Iommu {
@@ -213,7 +218,8 @@ impl Iommu {
         policy: HostPolicy,
         translation: Translation,
     ) -> Result {
-        self.table.change(devid, Dte::compose(policy, translation), || Ok(()))
+        self.table
+            .change(devid, Dte::compose(policy, translation), || Ok(()))
     }
 
     /// Drops the translations of `range` cached under a domain ID, directory entries too if `tables`.

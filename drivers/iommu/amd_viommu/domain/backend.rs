@@ -28,7 +28,10 @@ impl Driver for Backend {
         // Platform and ACPI devices go through the same door; only PCI functions are claimed.
         let pdev: &pci::Device = dev.try_into().map_err(|_| ENODEV)?;
         let client = claim::claim(&pdev.into())?;
-        Ok(Claim { iommu: client.iommu().clone(), client })
+        Ok(Claim {
+            iommu: client.iommu().clone(),
+            client,
+        })
     }
 
     fn release(_dev: &Device, client: Arc<Client>) {

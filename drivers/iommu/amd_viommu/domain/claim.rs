@@ -32,7 +32,12 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
         return Err(ENODEV);
     }
     if device::has_driver(pdev.as_ref()) {
-        dev_info!(pdev, "has a driver: left untranslated until removed and found again\n");
+        if !kernel_ext::pci::is_bridge(pdev) {
+            dev_info!(
+                pdev,
+                "has a driver: left untranslated until removed and found again\n"
+            );
+        }
         return Err(ENODEV);
     }
     let requester = Requester::new(&host, iommu, pdev, info)?;

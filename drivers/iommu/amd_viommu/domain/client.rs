@@ -159,7 +159,10 @@ impl Client {
     fn reserve(&self, regions: &mut Regions) -> Result {
         let Sbdf { segment, devid } = self.sbdf();
         for region in self.host.ivrs()?.memory(segment, devid) {
-            let kind = Reserved::Direct { read: region.read, write: region.write };
+            let kind = Reserved::Direct {
+                read: region.read,
+                write: region.write,
+            };
             regions.add(region.start, region.end, kind)?;
         }
         regions.add(MSI.0, MSI.1, Reserved::Msi)?;
@@ -203,7 +206,10 @@ impl iommu::Client<Backend> for Client {
 
     fn hw_info(&self) -> bindings::iommu_hw_info_amd {
         let (efr, efr2) = self.iommu().features();
-        bindings::iommu_hw_info_amd { efr: efr.0, efr2: efr2.0 }
+        bindings::iommu_hw_info_amd {
+            efr: efr.0,
+            efr2: efr2.0,
+        }
     }
 
     fn reserved(&self, regions: &mut Regions) {

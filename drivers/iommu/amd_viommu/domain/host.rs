@@ -11,13 +11,12 @@ use crate::iommu::{Description, Iommu, Sbdf};
 use hw::ivrs::{DeviceInfo, Ivrs};
 use kernel::{
     debugfs::Dir,
-    global_lock,
     id_pool::IdPool,
     new_mutex, pci,
     prelude::*,
     sync::{aref::ARef, Arc, Mutex},
 };
-use kernel_ext::{acpi, iommu::Ops};
+use kernel_ext::{acpi, global::Global, iommu::Ops};
 
 /// The domain ID of identity, the first after the reserved 0.
 pub(crate) const IDENTITY: u16 = 1;
@@ -39,10 +38,7 @@ pub(crate) struct Host {
     domain_ids: Mutex<IdPool>,
 }
 
-global_lock! {
-    // SAFETY: `open` initialises the lock before anything else of the module runs.
-    unsafe(uninit) static HOST: Mutex<Option<Arc<Host>>> = None;
-}
+static HOST: Global<Option<Arc<Host>>> = Global::new();
 
 /// Reads firmware's table and makes the shared state.
 ///
@@ -50,8 +46,6 @@ global_lock! {
 ///
 /// `ENODEV` without an IVRS table, `EINVAL` when it is malformed, `ENOMEM`.
 pub(crate) fn open(module: &'static ThisModule) -> Result {
-    // SAFETY: Called once, by the initialisation of the module, before any use.
-    unsafe { HOST.init() };
     let ivrs = acpi::table(*b"IVRS").inspect_err(|error| {
         pr_err!("IVRS: no usable table: {:?}\n", error);
     })?;
@@ -60,13 +54,12 @@ pub(crate) fn open(module: &'static ThisModule) -> Result {
         return Err(EINVAL);
     }
     let host = Arc::pin_init(Host::new(ivrs, Ops::new(module)?), GFP_KERNEL)?;
-    *HOST.lock() = Some(host);
-    Ok(())
+    HOST.open(new_mutex!(Some(host), "amd_viommu::host"))
 }
 
 /// Gives the shared state up; nothing of the driver is registered any more.
 pub(crate) fn close() {
-    let host = HOST.lock().take();
+    let host = HOST.get().and_then(|host| host.lock().take());
     drop(host);
 }
 
@@ -76,7 +69,9 @@ pub(crate) fn close() {
 ///
 /// `ENODEV` otherwise.
 pub(crate) fn get() -> Result<Arc<Host>> {
-    HOST.lock().as_ref().cloned().ok_or(ENODEV)
+    HOST.get()
+        .and_then(|host| host.lock().clone())
+        .ok_or(ENODEV)
 }
 
 impl Host {
@@ -137,13 +132,23 @@ impl Host {
             .filter(|ivhd| ivhd.segment == device.segment)
             .find_map(|ivhd| {
                 let info = ivhd.lookup(device.devid)?;
-                Some((Sbdf { segment: ivhd.segment, devid: ivhd.devid }, info))
+                Some((
+                    Sbdf {
+                        segment: ivhd.segment,
+                        devid: ivhd.devid,
+                    },
+                    info,
+                ))
             })
     }
 
     /// The running IOMMU with this PCI function.
     pub(crate) fn iommu(&self, sbdf: Sbdf) -> Option<Arc<Iommu>> {
-        self.iommus.lock().iter().find(|iommu| iommu.sbdf() == sbdf).cloned()
+        self.iommus
+            .lock()
+            .iter()
+            .find(|iommu| iommu.sbdf() == sbdf)
+            .cloned()
     }
 
     /// Lets devices behind `iommu` be claimed.
@@ -157,7 +162,9 @@ impl Host {
 
     /// No device behind `iommu` is claimed from now on.
     pub(crate) fn remove_iommu(&self, iommu: &Arc<Iommu>) {
-        self.iommus.lock().retain(|other| !Arc::ptr_eq(other, iommu));
+        self.iommus
+            .lock()
+            .retain(|other| !Arc::ptr_eq(other, iommu));
     }
 
     /// Remembers a claimed device.
@@ -171,7 +178,9 @@ impl Host {
 
     /// Forgets a device that has been released.
     pub(crate) fn remove_client(&self, client: &Arc<Client>) {
-        self.clients.lock().retain(|other| !Arc::ptr_eq(other, client));
+        self.clients
+            .lock()
+            .retain(|other| !Arc::ptr_eq(other, client));
     }
 
     /// The claimed devices, one after the other; the list may change meanwhile.
@@ -185,7 +194,12 @@ impl Host {
     ///
     /// `ENOSPC` when all are in use.
     pub(crate) fn take_domain_id(&self) -> Result<u16> {
-        let id = self.domain_ids.lock().find_unused_id(0).ok_or(ENOSPC)?.acquire();
+        let id = self
+            .domain_ids
+            .lock()
+            .find_unused_id(0)
+            .ok_or(ENOSPC)?
+            .acquire();
         u16::try_from(id).map_err(|_| ENOSPC)
     }
 

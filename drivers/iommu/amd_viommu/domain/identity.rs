@@ -40,7 +40,7 @@ pub(super) fn keep(requester: &Requester) -> Result {
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `EINVAL` when an ID does not fit into the table.
+/// `ENOMEM`.
 pub(crate) fn leave_alone(host: &Host, iommu: &Iommu) -> Result {
     let untouched = untouched()?;
     for pdev in kernel_ext::pci::devices() {
@@ -51,13 +51,26 @@ pub(crate) fn leave_alone(host: &Host, iommu: &Iommu) -> Result {
             continue;
         }
         for id in host.requesters(&pdev, info)?.iter() {
-            iommu.preset_entry(*id, HostPolicy(info.setting), untouched)?;
+            if iommu
+                .preset_entry(*id, HostPolicy(info.setting), untouched)
+                .is_err()
+            {
+                dev_warn!(
+                    pdev,
+                    "requester ID 0x{:04x} is beyond what IVRS describes\n",
+                    *id
+                );
+            }
         }
     }
     for ivhd in host.ivrs()?.iommus() {
-        let sbdf = Sbdf { segment: ivhd.segment, devid: ivhd.devid };
+        let sbdf = Sbdf {
+            segment: ivhd.segment,
+            devid: ivhd.devid,
+        };
         for hid in ivhd.acpi_hids().filter(|_| sbdf == iommu.sbdf()) {
             let setting = ivhd.lookup(hid.devid).map_or(0, |info| info.setting);
+            // The table is made to hold every ID that firmware lists.
             iommu.preset_entry(hid.devid, HostPolicy(setting), untouched)?;
         }
     }

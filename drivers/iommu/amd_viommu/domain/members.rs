@@ -2,11 +2,15 @@
 
 //! The devices of a domain with a page table, and the domain ID that they share.
 
-use super::requester::Requester;
 use super::host::Host;
+use super::requester::Requester;
 use crate::iommu::Iommu;
 use hw::command::Range;
-use kernel::{new_spinlock_irq, prelude::*, sync::{Arc, SpinLockIrq}};
+use kernel::{
+    new_spinlock_irq,
+    prelude::*,
+    sync::{Arc, SpinLockIrq},
+};
 use kernel_ext::iommu::generic_pt::Top;
 
 /// An IOMMU that has walked the domain's table.
@@ -70,14 +74,24 @@ impl Members {
         self.reserve()?;
         let mut lists = self.lists.lock();
         let iommu = requester.iommu();
-        match lists.walkers.iter_mut().find(|walker| Arc::ptr_eq(&walker.iommu, iommu)) {
+        match lists
+            .walkers
+            .iter_mut()
+            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
+        {
             Some(walker) => walker.devices += 1,
             None => lists
                 .walkers
-                .push_within_capacity(Walker { iommu: iommu.clone(), devices: 1 })
+                .push_within_capacity(Walker {
+                    iommu: iommu.clone(),
+                    devices: 1,
+                })
                 .map_err(|_| ENOMEM)?,
         }
-        lists.requesters.push_within_capacity(requester.clone()).map_err(|_| ENOMEM)
+        lists
+            .requesters
+            .push_within_capacity(requester.clone())
+            .map_err(|_| ENOMEM)
     }
 
     /// Makes room for one more of each, outside the lock, where memory can be waited for.
@@ -104,7 +118,10 @@ impl Members {
     /// Takes a device off; nothing of the domain is cached for it any more.
     pub(super) fn leave(&self, requester: &Arc<Requester>) {
         let mut lists = self.lists.lock();
-        let Some(at) = lists.requesters.iter().position(|other| Arc::ptr_eq(other, requester))
+        let Some(at) = lists
+            .requesters
+            .iter()
+            .position(|other| Arc::ptr_eq(other, requester))
         else {
             return;
         };
@@ -112,8 +129,10 @@ impl Members {
         lists.requesters.swap(at, last);
         let left = lists.requesters.pop();
         let iommu = requester.iommu();
-        if let Some(walker) =
-            lists.walkers.iter_mut().find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
+        if let Some(walker) = lists
+            .walkers
+            .iter_mut()
+            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
         {
             walker.devices -= 1;
         }

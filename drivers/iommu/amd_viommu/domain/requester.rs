@@ -32,7 +32,11 @@ impl Requester {
         info: DeviceInfo,
     ) -> Result<Self> {
         let ids = host.requesters(pdev, info)?;
-        Ok(Self { iommu, ids, policy: HostPolicy(info.setting) })
+        Ok(Self {
+            iommu,
+            ids,
+            policy: HostPolicy(info.setting),
+        })
     }
 
     /// The IOMMU in front of the device.
@@ -43,7 +47,10 @@ impl Requester {
     /// The device's own ID.
     pub(super) fn sbdf(&self) -> Sbdf {
         let own = self.ids.first().copied().unwrap_or_default();
-        Sbdf { segment: self.iommu.sbdf().segment, devid: own }
+        Sbdf {
+            segment: self.iommu.sbdf().segment,
+            devid: own,
+        }
     }
 
     /// Whether the entry of the device lets requests through without a page table.

@@ -51,7 +51,11 @@ impl V1Domain {
         } else {
             generic_pt::FLUSH_RANGE
         };
-        let levels = iommu.input_bits().saturating_sub(12).div_ceil(9).clamp(3, 6);
+        let levels = iommu
+            .input_bits()
+            .saturating_sub(12)
+            .div_ceil(9)
+            .clamp(3, 6);
         let config = Config {
             features: generic_pt::DYNAMIC_TOP | ENCRYPT_TABLES | FORCE_COHERENCE | flushing,
             input_bits: iommu.input_bits(),
@@ -84,7 +88,8 @@ impl Paging for V1Domain {
     }
 
     fn flush(&self, range: RangeInclusive<u64>, tables: bool) {
-        self.members.flush(Range::new(*range.start(), *range.end()), tables);
+        self.members
+            .flush(Range::new(*range.start(), *range.end()), tables);
     }
 
     fn mapped(&self, range: RangeInclusive<u64>) -> Result {

@@ -47,14 +47,25 @@ impl Command for Offline {
 /// `EBUSY` when a device has a driver, or is being bound or removed at this moment.
 fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>> {
     let mut locks = KVec::new();
-    for client in host.clients().filter(|client| Arc::ptr_eq(client.iommu(), iommu)) {
+    for client in host
+        .clients()
+        .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
+    {
         let dev: &Device = client.pdev().as_ref();
         let Some(lock) = LockedDevice::try_new(dev.into()) else {
-            dev_info!(iommu.dev(), "stays online: {} is being changed\n", client.name());
+            dev_info!(
+                iommu.dev(),
+                "stays online: {} is being changed\n",
+                client.name()
+            );
             return Err(EBUSY);
         };
         if has_driver(&lock) {
-            dev_info!(iommu.dev(), "stays online: {} has a driver\n", client.name());
+            dev_info!(
+                iommu.dev(),
+                "stays online: {} has a driver\n",
+                client.name()
+            );
             return Err(EBUSY);
         }
         locks.push(lock, GFP_KERNEL)?;
@@ -99,7 +110,11 @@ impl Function {
             }
             Phase::Offline => {}
         }
-        FUNCTIONS.lock().retain(|other| !core::ptr::eq(&**other, self));
+        if let Some(functions) = FUNCTIONS.get() {
+            functions
+                .lock()
+                .retain(|other| !core::ptr::eq(&**other, self));
+        }
     }
 }
 

@@ -6,12 +6,12 @@ use super::{
     command_ring::CommandRing, device_table::DeviceTable, event_log::EventLog,
     registers::Registers, stats::Stats, Iommu, Sbdf,
 };
+use hw::ivrs::{Attributes, Ivhd, IvhdFlags};
 use hw::{
     cap::Capability,
     command::{Command, Range},
     regs::{self, Control, DevTabBase, Efr, Efr2},
 };
-use hw::ivrs::{Attributes, Ivhd, IvhdFlags};
 use kernel::{
     device::Bound,
     pci,
@@ -43,7 +43,10 @@ impl Description {
     /// Takes what is needed out of an IVHD block.
     pub(crate) fn new(ivhd: &Ivhd<'_>, va_bits: u8) -> Self {
         Self {
-            sbdf: Sbdf { segment: ivhd.segment, devid: ivhd.devid },
+            sbdf: Sbdf {
+                segment: ivhd.segment,
+                devid: ivhd.devid,
+            },
             cap_offset: ivhd.cap_offset,
             mmio_base: ivhd.mmio_base,
             flags: ivhd.flags,
@@ -81,17 +84,29 @@ fn capability(pdev: &pci::Device<Bound>, offset: u16) -> Result<Capability> {
         *word = kernel_ext::pci::read_config(pdev, at)?;
     }
     Capability::decode(words).ok_or_else(|| {
-        dev_err!(pdev, "no IOMMU capability at 0x{:x}, where IVRS says it is\n", offset);
+        dev_err!(
+            pdev,
+            "no IOMMU capability at 0x{:x}, where IVRS says it is\n",
+            offset
+        );
         ENODEV
     })
 }
 
 fn map(pdev: &pci::Device<Bound>, base: u64, cap: &Capability) -> Result<Window> {
     if cap.mmio_base().is_some_and(|other| other != base) {
-        dev_warn!(pdev, "IVRS and the PCI capability disagree about the registers, using IVRS\n");
+        dev_warn!(
+            pdev,
+            "IVRS and the PCI capability disagree about the registers, using IVRS\n"
+        );
     }
     Window::new(base, regs::MMIO_LEN, c"amd_viommu").inspect_err(|error| {
-        dev_err!(pdev, "registers at 0x{:x} cannot be mapped: {:?}\n", base, error);
+        dev_err!(
+            pdev,
+            "registers at 0x{:x} cannot be mapped: {:?}\n",
+            base,
+            error
+        );
     })
 }
 
@@ -99,7 +114,10 @@ fn features(description: &Description, cap: &Capability, registers: &Window) -> 
     // Firmware's copy holds over the register (hardware reference 3.7).
     description.features.unwrap_or_else(|| {
         if cap.header.efr_sup() {
-            (Efr(registers.read64(regs::EFR)), Efr2(registers.read64(regs::EFR2)))
+            (
+                Efr(registers.read64(regs::EFR)),
+                Efr2(registers.read64(regs::EFR2)),
+            )
         } else {
             (Efr(0), Efr2(0))
         }
@@ -126,8 +144,12 @@ impl Iommu {
         prepare(&iommu)?;
         iommu.set_flags(description.flags);
         iommu.set_bases()?;
-        iommu.registers.control(|control| control.with_cmd_buf_en(true));
-        iommu.registers.control(|control| control.with_iommu_en(true));
+        iommu
+            .registers
+            .control(|control| control.with_cmd_buf_en(true));
+        iommu
+            .registers
+            .control(|control| control.with_iommu_en(true));
         iommu.invalidate_all(description.max_devid)?;
         iommu.start_log()?;
         Ok(iommu)
@@ -139,7 +161,10 @@ impl Iommu {
         index: u32,
     ) -> Result<Arc<Self>> {
         if !kernel_ext::pages::can_store128() {
-            dev_err!(pdev, "the CPU cannot write half a device table entry at once\n");
+            dev_err!(
+                pdev,
+                "the CPU cannot write half a device table entry at once\n"
+            );
             return Err(ENODEV);
         }
         let cap = capability(pdev, description.cap_offset)?;
@@ -174,6 +199,7 @@ impl Iommu {
                 overflows <- RateLimit::new(c"amd_viommu overflows", seconds, 1),
                 stats: Stats::new(),
                 dead: Atomic::new(false),
+                closed: Atomic::new(false),
             }? Error),
             GFP_KERNEL,
         )
@@ -217,7 +243,9 @@ impl Iommu {
             return self.run(&[Command::invalidate_iommu_all()]);
         }
         self.invalidate_each(max_devid, Command::invalidate_devtab_entry)?;
-        self.invalidate_each(u16::MAX, |id| Command::invalidate_iommu_pages(id, Range::ALL, true))?;
+        self.invalidate_each(u16::MAX, |id| {
+            Command::invalidate_iommu_pages(id, Range::ALL, true)
+        })?;
         self.invalidate_each(max_devid, Command::invalidate_interrupt_table)
     }
 
@@ -240,14 +268,16 @@ impl Iommu {
         self.registers.write(regs::EVENT_LOG_BASE, log.0);
         self.registers.write(regs::EVENT_HEAD, 0);
         self.registers.write(regs::EVENT_TAIL, 0);
-        self.registers.control(|control| control.with_event_log_en(true));
+        self.registers
+            .control(|control| control.with_event_log_en(true));
         Ok(())
     }
 
     /// Asks for an interrupt on every event. What has been logged before raises none, so the log
     /// is read once (hardware reference 3.9).
     pub(crate) fn listen(&self) {
-        self.registers.control(|control| control.with_event_int_en(true));
+        self.registers
+            .control(|control| control.with_event_int_en(true));
         self.round();
     }
 }

@@ -92,7 +92,10 @@ impl CommandRing {
         }
         state.sequence += 1;
         let wait = Command::completion_wait(CompletionWait {
-            store: Some(Store { address: self.completed.address(), data: state.sequence }),
+            store: Some(Store {
+                address: self.completed.address(),
+                data: state.sequence,
+            }),
             ..CompletionWait::default()
         });
         self.put(&mut state, &wait)?;
@@ -127,7 +130,9 @@ impl CommandRing {
 
     /// Whether a batch has taken effect.
     pub(super) fn is_done(&self, ticket: Ticket) -> bool {
-        self.completed.read64(0).is_ok_and(|number| number >= ticket.0)
+        self.completed
+            .read64(0)
+            .is_ok_and(|number| number >= ticket.0)
     }
 
     /// Starts the engine again after it has stopped at the command at `failed`, which is replaced
@@ -167,9 +172,16 @@ impl CommandRing {
     /// Puts a harmless command in place of the failed one and the head on it.
     fn replace(&self, registers: &Registers, failed: u64) -> Result {
         let tail = self.state.lock().tail;
-        let head = self.shape.pointer(registers.read(regs::CMD_HEAD)).ok_or(EIO)?;
+        let head = self
+            .shape
+            .pointer(registers.read(regs::CMD_HEAD))
+            .ok_or(EIO)?;
         let base = self.base().ok_or(EINVAL)?.address();
-        let at = self.shape.recover(base, failed, head, tail).ok_or(EINVAL)?.overwrite;
+        let at = self
+            .shape
+            .recover(base, failed, head, tail)
+            .ok_or(EINVAL)?
+            .overwrite;
         self.write(at, &Command::completion_wait(CompletionWait::default()))?;
         self.mem.publish();
         registers.write(regs::CMD_HEAD, at.into());

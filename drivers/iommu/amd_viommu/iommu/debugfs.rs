@@ -39,7 +39,10 @@ impl Folder {
         let name = CString::try_from_fmt(fmt!("ivhd{}", iommu.index))?;
         let dir = parent.subdir(&name);
         let selection = Selection::new(iommu.sbdf)?;
-        let entry = EntryFile { iommu: iommu.clone(), selection: selection.clone() };
+        let entry = EntryFile {
+            iommu: iommu.clone(),
+            selection: selection.clone(),
+        };
         KBox::pin_init(
             pin_init!(Self {
                 registers <- dir.read_only_file(c"registers", RegisterFile(iommu.clone())),
@@ -72,7 +75,11 @@ impl Writer for RingFile {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = self.0.registers.read(regs::CMD_HEAD);
         let tail = self.0.registers.read(regs::CMD_TAIL);
-        writeln!(f, "head 0x{head:x} tail 0x{tail:x} size 0x{:x}", self.0.ring.bytes())?;
+        writeln!(
+            f,
+            "head 0x{head:x} tail 0x{tail:x} size 0x{:x}",
+            self.0.ring.bytes()
+        )?;
         for (index, [dw0, dw1, dw2, dw3]) in self.0.ring.entries().enumerate() {
             writeln!(f, "{index:5}: {dw0:08x} {dw1:08x} {dw2:08x} {dw3:08x}")?;
         }
@@ -131,6 +138,10 @@ impl Writer for EntryFile {
             _ => return writeln!(f, "{} not in the device table", plain!(sbdf)),
         };
         let [q0, q1, q2, q3] = entry.0;
-        writeln!(f, "{} 0x{q3:016x} 0x{q2:016x} 0x{q1:016x} 0x{q0:016x}", plain!(sbdf))
+        writeln!(
+            f,
+            "{} 0x{q3:016x} 0x{q2:016x} 0x{q1:016x} 0x{q0:016x}",
+            plain!(sbdf)
+        )
     }
 }

@@ -66,12 +66,7 @@ impl DeviceTable {
     /// # Errors
     ///
     /// `EINVAL` beyond the end of the table; the first error of `flush`, after all stores.
-    pub(super) fn change(
-        &self,
-        devid: u16,
-        new: Dte,
-        mut flush: impl FnMut() -> Result,
-    ) -> Result {
+    pub(super) fn change(&self, devid: u16, new: Dte, mut flush: impl FnMut() -> Result) -> Result {
         let offset = self.offset(devid).ok_or(EINVAL)?;
         let _guard = self.changing.lock();
         let old = self.read(devid).ok_or(EINVAL)?;

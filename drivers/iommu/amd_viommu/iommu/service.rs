@@ -134,7 +134,10 @@ impl Iommu {
         if self.messages.allows() {
             self.print(&event);
         }
-        if matches!(event.kind(), Kind::IllegalCommandError | Kind::CommandHardwareError) {
+        if matches!(
+            event.kind(),
+            Kind::IllegalCommandError | Kind::CommandHardwareError
+        ) {
             self.recover(&event);
         }
     }
@@ -142,7 +145,10 @@ impl Iommu {
     fn print(&self, event: &Event) {
         match event.device_id() {
             Some(devid) => {
-                let device = Sbdf { segment: self.sbdf.segment, devid };
+                let device = Sbdf {
+                    segment: self.sbdf.segment,
+                    devid,
+                };
                 dev_err!(
                     self.dev,
                     "{} device={} {}\n",
@@ -169,18 +175,26 @@ impl Iommu {
         }
     }
 
+    fn close(&self) {
+        self.dead.store(true, Relaxed);
+        self.closed.store(true, Relaxed);
+    }
+
     /// Ends all contact with hardware that is being removed. Translation stays on, with whatever
     /// the device table says then: forwarding would let devices reach any memory.
     pub(crate) fn abandon(&self) {
-        self.dead.store(true, Relaxed);
+        self.close();
         self.registers.control(|control| {
-            control.with_cmd_buf_en(false).with_event_log_en(false).with_event_int_en(false)
+            control
+                .with_cmd_buf_en(false)
+                .with_event_log_en(false)
+                .with_event_int_en(false)
         });
     }
 
     /// Switches the hardware off: from now on everything is forwarded.
     pub(crate) fn stop(&self) {
-        self.dead.store(true, Relaxed);
+        self.close();
         self.registers.control(|control| control.quiesced());
         if self.registers.settle(|status| !status.running()).is_err() {
             dev_warn!(self.dev, "engines still run after being disabled\n");
@@ -190,7 +204,8 @@ impl Iommu {
 
 impl irq::Handler for Iommu {
     fn handle(&self) {
-        while self.is_alive() && self.round() {
+        // Events go on being reported when the command engine is dead.
+        while !self.closed.load(Relaxed) && self.round() {
             fsleep(PAUSE);
         }
     }
