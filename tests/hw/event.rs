@@ -140,7 +140,7 @@ fn w76_names_the_command() {
 
     let ring = hw::ring::Ring::new(4096).unwrap();
     assert!(ring
-        .recover(0x1_0400_0000, address.unwrap(), 0x40, 0x50)
+        .failed(0x1_0400_0000, address.unwrap(), 0x40, 0x50)
         .is_some());
 }
 

@@ -169,12 +169,6 @@ fn host_levels_follow_hats() {
     assert_eq!(regs::host_levels(Efr(0x800)), Some(6));
 }
 
-#[test]
-fn the_window_grows_with_performance_counters() {
-    assert_eq!(regs::mmio_len(Efr(0)), 16 << 10);
-    assert_eq!(regs::mmio_len(Efr(1 << 9)), 512 << 10);
-}
-
 /// What hardware does with a write (hardware reference 3.1).
 fn write_status(value: u64, write: u64) -> u64 {
     value & !(write & Status::W1C)

@@ -84,15 +84,3 @@ pub const NAMED: &[(&str, usize)] = &[
 /// The part of the window that every IOMMU has, 16 KiB. It holds all registers that this file
 /// names.
 pub const MMIO_LEN: usize = 0x4000;
-
-/// The window of an IOMMU with performance counters, 512 KiB.
-const MMIO_LEN_COUNTERS: usize = 0x8_0000;
-
-/// The size of the whole register window in bytes (hardware reference 1.2).
-pub fn mmio_len(efr: Efr) -> usize {
-    if efr.pc_sup() {
-        MMIO_LEN_COUNTERS
-    } else {
-        MMIO_LEN
-    }
-}

@@ -21,16 +21,6 @@ pub struct Ring {
     mask: u32,
 }
 
-/// What to do about a command that stopped the engine, see [`Ring::recover`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recovery {
-    /// Offset of the failed command, to be overwritten with a harmless one.
-    pub overwrite: u32,
-    /// How many commands right behind it the hardware has fetched but may not have executed: they
-    /// are to be issued again.
-    pub reissue: u32,
-}
-
 impl Ring {
     /// A ring of `bytes` bytes; `None` unless that is a power of two that holds two entries or
     /// more.
@@ -91,32 +81,24 @@ impl Ring {
         self.free(head, tail) == 0
     }
 
-    /// Works out how to restart a command engine that stopped at the command at physical address
-    /// `failed`, as named by event 5, in a ring at `base` with the register values `head` and
-    /// `tail`.
+    /// Finds the command that stopped the engine, by its physical address as event 5 names it, in a
+    /// ring at `base` with the register values `head` and `tail`.
     ///
     /// Where the head stands then is OQ-33: on the failed command, behind it, or at the tail. The
-    /// engine fetches again from the head, so what lies between the failed command and the head is
-    /// lost unless it is issued again. The caller must not have reused entries since the head was
-    /// read.
+    /// engine fetches again from the head, so it has to be put back on the failed command, or what
+    /// lies between the two is lost.
     ///
     /// Returns `None` if `failed` is not the address of a command in the ring that may have been
     /// fetched.
-    pub fn recover(self, base: u64, failed: u64, head: u32, tail: u32) -> Option<Recovery> {
+    pub fn failed(self, base: u64, failed: u64, head: u32, tail: u32) -> Option<u32> {
         let offset = u32::try_from(failed.checked_sub(base)?).ok()?;
         if offset > self.mask || offset % ENTRY_BYTES != 0 {
             return None;
         }
         // Nothing between head and tail has been fetched, except that the head may be the failed
         // command.
-        if offset == tail || self.distance(offset, tail) < self.distance(head, tail) {
-            return None;
-        }
-
-        Some(Recovery {
-            overwrite: offset,
-            reissue: self.distance(offset, head).saturating_sub(1),
-        })
+        let fetched = offset != tail && self.distance(offset, tail) >= self.distance(head, tail);
+        fetched.then_some(offset)
     }
 
     /// Maps any number to a pointer inside the ring.

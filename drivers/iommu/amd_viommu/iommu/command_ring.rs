@@ -177,11 +177,7 @@ impl CommandRing {
             .pointer(registers.read(regs::CMD_HEAD))
             .ok_or(EIO)?;
         let base = self.base().ok_or(EINVAL)?.address();
-        let at = self
-            .shape
-            .recover(base, failed, head, tail)
-            .ok_or(EINVAL)?
-            .overwrite;
+        let at = self.shape.failed(base, failed, head, tail).ok_or(EINVAL)?;
         self.write(at, &Command::completion_wait(CompletionWait::default()))?;
         self.mem.publish();
         registers.write(regs::CMD_HEAD, at.into());
