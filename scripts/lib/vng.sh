@@ -20,12 +20,13 @@ make_vng()
 run_vng()
 {
 	local job=$build/vng-job
+	need_qemu
 	describe_devices
 	printf 'VIOMMU_KO=%q\nexport VIOMMU_KO\n%s\n' "$module" "$3" >"$job"
-	watch_vm "$1" "$4" "$logs/$1.kernel.log" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" \
+	watch_vm "$1" "$4" "$logs/$1.kernel.log" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" --qemu "$qemu" \
 		--disable-kvm --disable-microvm --force-9p --user root --cpus "$vm_cpus" --memory "${vm_memory}M" \
 		--rwdir "$build" --cwd "$build" \
-		--verbose --append "amd_iommu=off loglevel=7 $2" \
+		--verbose --append "amd_iommu=off loglevel=7 $qemu_append $2" \
 		--qemu-opts="-cpu EPYC ${devices[*]} ${vm_extra[*]}" \
 		--exec "sh $scripts/guest/vng-run $job $logs/$1.out"
 }

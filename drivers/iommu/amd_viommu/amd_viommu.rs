@@ -16,14 +16,15 @@
 //! 1. [`driver`]'s mutex of a PCI function;
 //! 2. the locks of devices (`offline` and removal only, by trying);
 //! 3. the IOMMU core's probe lock, then a group's mutex;
-//! 4. the life of a client, a mutex;
-//! 5. the mutexes of [`domain::host`], one at a time;
-//! 6. the lock of a page table's top;
-//! 7. the members of a domain;
-//! 8. the device table;
-//! 9. control register, command ring, event log, one at a time.
+//! 4. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
+//! 5. the life of a client, a mutex;
+//! 6. the other mutexes of [`domain::host`], one at a time;
+//! 7. the lock of a page table's top;
+//! 8. the members of a domain;
+//! 9. the device table;
+//! 10. control register, command ring, event log, one at a time.
 //!
-//! From 6 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
+//! From 7 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
 //! unmap may come from any context. The ring's own lock is never held across a wait for hardware.
 
 use kernel::prelude::*;
@@ -67,6 +68,7 @@ impl kernel::InPlaceModule for AmdViommu {
         try_pin_init!(Self {
             shared: Shared::open(module)?,
             pci <- kernel::driver::Registration::new(c"amd_viommu", module),
+            _: { driver::hint_if_idle() },
         })
     }
 }

@@ -80,6 +80,16 @@ pub(crate) fn close() {
     drop(functions);
 }
 
+/// Says why nothing happens, when nothing does.
+pub(crate) fn hint_if_idle() {
+    if FUNCTIONS
+        .get()
+        .is_some_and(|functions| functions.lock().is_empty())
+    {
+        pr_warn!("no IOMMU to drive: boot with amd_iommu=off if the kernel's own driver has it\n");
+    }
+}
+
 fn function(sbdf: Sbdf) -> Option<Arc<Function>> {
     FUNCTIONS
         .get()?
@@ -150,12 +160,10 @@ impl Running {
     /// Blocks all devices and ends contact with the hardware, which stays registered.
     fn orphan(self, host: &Host) -> Registered {
         let iommu = self.iommu().clone();
-        for client in host
-            .clients()
-            .filter(|client| Arc::ptr_eq(client.iommu(), &iommu))
-        {
+        let _ = host.for_each_client(&iommu, |client| -> Result {
             client.lose_iommu();
-        }
+            Ok(())
+        });
         iommu.abandon();
         dev_err!(
             iommu.dev(),

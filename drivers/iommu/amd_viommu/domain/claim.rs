@@ -25,6 +25,7 @@ use kernel_ext::device;
 /// `ENODEV` when it is not behind one of our IOMMUs or must be left alone; `ENOMEM`, `EIO`.
 pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
     let host = host::get()?;
+    let _claiming = host.claiming();
     let sbdf = Sbdf::of(pdev).ok_or(ENODEV)?;
     let (iommu, info) = host.lookup(sbdf).ok_or(ENODEV)?;
     let iommu = host.iommu(iommu).ok_or(ENODEV)?;
@@ -82,13 +83,12 @@ fn blocker(host: &Host, pdev: &ARef<pci::Device>) -> Option<ARef<pci::Device>> {
 /// A claimed device that `pdev` has to be in one group with.
 pub(super) fn mate(pdev: &ARef<pci::Device>) -> Option<Arc<Client>> {
     let host = host::get().ok()?;
-    let mate = host.clients().find(|client| {
+    host.find_client(|client| {
         let other = client.pdev();
         !is_same(other, pdev)
             && device::has_iommu_group(other.as_ref())
             && host.shares_fate(pdev, other)
-    });
-    mate
+    })
 }
 
 fn is_same(a: &pci::Device, b: &pci::Device) -> bool {

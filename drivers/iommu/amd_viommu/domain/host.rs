@@ -34,6 +34,9 @@ pub(crate) struct Host {
     iommus: Mutex<KVec<Arc<Iommu>>>,
     #[pin]
     clients: Mutex<KVec<Arc<Client>>>,
+    /// Held from finding the IOMMU in front of a device to putting the device on the list.
+    #[pin]
+    claiming: Mutex<()>,
     #[pin]
     domain_ids: Mutex<IdPool>,
 }
@@ -82,6 +85,7 @@ impl Host {
             debugfs: Dir::new(c"amd_viommu"),
             iommus <- new_mutex!(KVec::new(), "amd_viommu::iommus"),
             clients <- new_mutex!(KVec::new(), "amd_viommu::clients"),
+            claiming <- new_mutex!((), "amd_viommu::claiming"),
             domain_ids <- new_mutex!(Self::fresh_ids()?, "amd_viommu::domain_ids"),
         })
     }
@@ -160,11 +164,17 @@ impl Host {
         Ok(self.iommus.lock().push(iommu.clone(), GFP_KERNEL)?)
     }
 
-    /// No device behind `iommu` is claimed from now on.
+    /// No device behind `iommu` is claimed from now on, and all that are have been put on the list.
     pub(crate) fn remove_iommu(&self, iommu: &Arc<Iommu>) {
+        let _none = self.claiming.lock();
         self.iommus
             .lock()
             .retain(|other| !Arc::ptr_eq(other, iommu));
+    }
+
+    /// Keeps IOMMUs from being removed while a device is being claimed.
+    pub(super) fn claiming(&self) -> impl Sized + '_ {
+        self.claiming.lock()
     }
 
     /// Remembers a claimed device.
@@ -183,9 +193,31 @@ impl Host {
             .retain(|other| !Arc::ptr_eq(other, client));
     }
 
-    /// The claimed devices, one after the other; the list may change meanwhile.
-    pub(crate) fn clients(&self) -> impl Iterator<Item = Arc<Client>> + '_ {
-        (0..).map_while(|at| self.clients.lock().get(at).cloned())
+    /// The first claimed device for which `wanted` holds.
+    pub(crate) fn find_client(
+        &self,
+        mut wanted: impl FnMut(&Client) -> bool,
+    ) -> Option<Arc<Client>> {
+        let clients = self.clients.lock();
+        clients.iter().find(|client| wanted(client)).cloned()
+    }
+
+    /// Calls `each` for the devices behind `iommu` that are claimed now, until it fails. None is
+    /// claimed or released meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// That of `each`.
+    pub(crate) fn for_each_client<E>(
+        &self,
+        iommu: &Arc<Iommu>,
+        mut each: impl FnMut(&Arc<Client>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let clients = self.clients.lock();
+        clients
+            .iter()
+            .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
+            .try_for_each(|client| each(client))
     }
 
     /// Takes an unused domain ID.

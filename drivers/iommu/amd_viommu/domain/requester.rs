@@ -24,7 +24,7 @@ pub(super) struct Requester {
 impl Requester {
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`; `ENODEV` when an ID has no entry in the device table.
     pub(super) fn new(
         host: &Host,
         iommu: Arc<Iommu>,
@@ -32,6 +32,14 @@ impl Requester {
         info: DeviceInfo,
     ) -> Result<Self> {
         let ids = host.requesters(pdev, info)?;
+        if let Some(id) = ids.iter().find(|id| iommu.entry(**id).is_none()) {
+            dev_warn!(
+                pdev,
+                "requester ID 0x{:04x} is beyond what IVRS describes\n",
+                *id
+            );
+            return Err(ENODEV);
+        }
         Ok(Self {
             iommu,
             ids,

@@ -4,7 +4,10 @@
 
 use super::{function, Function, Phase, Running, FUNCTIONS};
 use crate::{
-    domain::host::{self, Host},
+    domain::{
+        host::{self, Host},
+        Client,
+    },
     iommu::{Iommu, Sbdf},
 };
 use kernel::{
@@ -16,7 +19,7 @@ use kernel::{
     time::{delay::fsleep, Delta},
 };
 use kernel_ext::{
-    device::{has_driver, LockedDevice},
+    device::{has_driver, has_iommu_group, LockedDevice},
     sysfs::Command,
 };
 
@@ -40,37 +43,56 @@ impl Command for Offline {
     }
 }
 
+/// Why an IOMMU cannot go.
+enum Busy {
+    /// This device has a driver.
+    Driver(Arc<Client>),
+    /// This device is being bound, unbound or removed at this moment.
+    Changing(Arc<Client>),
+    /// There is no memory to remember the locks.
+    NoMemory,
+}
+
 /// The locks of all devices behind an IOMMU: no driver binds while they are held.
-///
-/// # Errors
-///
-/// `EBUSY` when a device has a driver, or is being bound or removed at this moment.
-fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>> {
+fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>, Busy> {
     let mut locks = KVec::new();
-    for client in host
-        .clients()
-        .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
-    {
+    host.for_each_client(iommu, |client| {
         let dev: &Device = client.pdev().as_ref();
         let Some(lock) = LockedDevice::try_new(dev.into()) else {
-            dev_info!(
-                iommu.dev(),
-                "stays online: {} is being changed\n",
-                client.name()
-            );
-            return Err(EBUSY);
+            return Err(Busy::Changing(client.clone()));
         };
         if has_driver(&lock) {
+            return Err(Busy::Driver(client.clone()));
+        }
+        // Claimed by the driver, but the core is not done with it yet.
+        if !has_iommu_group(&lock) {
+            return Err(Busy::Changing(client.clone()));
+        }
+        locks.push(lock, GFP_KERNEL).map_err(|_| Busy::NoMemory)
+    })?;
+    Ok(locks)
+}
+
+/// Names the device that keeps an IOMMU online.
+fn refuse(iommu: &Iommu, busy: Busy) -> Error {
+    match busy {
+        Busy::Driver(client) => {
             dev_info!(
                 iommu.dev(),
                 "stays online: {} has a driver\n",
                 client.name()
             );
-            return Err(EBUSY);
         }
-        locks.push(lock, GFP_KERNEL)?;
+        Busy::Changing(client) => {
+            dev_info!(
+                iommu.dev(),
+                "stays online: {} is being changed\n",
+                client.name()
+            );
+        }
+        Busy::NoMemory => return ENOMEM,
     }
-    Ok(locks)
+    EBUSY
 }
 
 impl Function {
@@ -83,10 +105,13 @@ impl Function {
         let iommu = running.iommu().clone();
         // No device is claimed from here on, so the list of those to lock is complete.
         host.remove_iommu(&iommu);
-        let locks = lock_clients(&host, &iommu).or_else(|error| {
-            host.add_iommu(&iommu)?;
-            Err(error)
-        })?;
+        let locks = match lock_clients(&host, &iommu) {
+            Ok(locks) => locks,
+            Err(busy) => {
+                host.add_iommu(&iommu)?;
+                return Err(refuse(&iommu, busy));
+            }
+        };
         if let Phase::Running(running) = core::mem::replace(&mut *phase, Phase::Offline) {
             running.take_down();
         }
@@ -132,15 +157,9 @@ fn remove_running(running: Running) -> Option<super::Registered> {
                 running.take_down();
                 return None;
             }
-            Err(_) if is_used(&host, &iommu) => break,
-            Err(_) => fsleep(PAUSE),
+            Err(Busy::Driver(_)) => break,
+            Err(Busy::Changing(_) | Busy::NoMemory) => fsleep(PAUSE),
         }
     }
     Some(running.orphan(&host))
-}
-
-fn is_used(host: &Host, iommu: &Arc<Iommu>) -> bool {
-    host.clients()
-        .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
-        .any(|client| has_driver(client.pdev().as_ref()))
 }
