@@ -20,6 +20,11 @@ project_sources()
 	local archives base security
 
 	archives=$(debian_archives)
+	if [ -z "$archives" ] && [ "$EUID" = 0 ]; then
+		# Without its lists apt does not know who is behind a source.
+		apt-get update -q >"$logs/mirror.log" 2>&1 || true
+		archives=$(debian_archives)
+	fi
 	base=$(sed -n 's/^Debian|//p' <<<"$archives" | head -n 1)
 	security=$(sed -n 's/^Debian-Security|//p' <<<"$archives" | head -n 1)
 	[ -n "$base" ] || die "no Debian mirror in the machine's apt sources (has 'apt-get update' been run?)"
@@ -36,7 +41,7 @@ project_apt()
 
 	"$tool" -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o Dir::State="$apt/state" -o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" \
-		-o APT::Sandbox::User=root -o APT::Architecture=amd64 -o APT::Architectures=amd64 \
+		-o APT::Sandbox::User=root -o APT::Architectures=amd64 \
 		-o APT::Update::Post-Invoke=/bin/true -o APT::Update::Post-Invoke-Success=/bin/true \
 		-o Acquire::Languages=none "$@"
 }
@@ -84,10 +89,14 @@ newest_kernel()
 		sed 's/^linux-image-//' | sort -V | tail -n 1
 }
 
-# download FOLDER PACKAGE...: the .deb files.
+# download FOLDER PACKAGE...: the .deb files. A package that is gone has been replaced by a newer one.
 download()
 {
 	local folder=$1
 	shift
-	(cd "$folder" && project_apt apt-get download -q "$@")
+	if ! (cd "$folder" && project_apt apt-get download -q "$@"); then
+		rm -f "$cache/apt/asked"
+		echo "The mirror's packages may have changed since it was last asked; run the command again."
+		return 1
+	fi
 }

@@ -34,9 +34,17 @@ logged()
 
 tick()
 {
-	while sleep 20; do
-		# The script may have been killed, and this loop with nobody to end it.
-		kill -0 $$ 2>/dev/null || return
+	local fd never
+	# Locks belong to the script alone.
+	for fd in "/proc/$BASHPID/fd"/*; do
+		fd=${fd##*/}
+		[ "$fd" -le 2 ] || exec {fd}>&-
+	done
+	# Waits without a process of its own, which would outlive this one.
+	exec {never}<> <(:)
+	while ! read -rt 20 -u "$never"; do
+		# The script may have been killed, with nobody left to end this loop.
+		kill -0 $$ 2>/dev/null || return 0
 		say "  ... $(tail -n 1 "$1" | tr -d '\r' | cut -c 1-90)"
 	done
 }
