@@ -39,6 +39,8 @@ pub mod shim {
         pub fn free_pages(mem: *mut c_void, order: c_uint);
         #[link_name = "kernel_ext_virt_to_phys"]
         pub fn virt_to_phys(mem: *const c_void) -> u64;
+        #[link_name = "kernel_ext_sme_mask"]
+        pub safe fn sme_mask() -> u64;
         #[link_name = "kernel_ext_has_store128"]
         pub safe fn has_store128() -> bool;
         #[link_name = "kernel_ext_store128"]
@@ -83,6 +85,8 @@ pub mod shim {
         pub fn pci_upstream_bridge(pdev: *mut pci_dev) -> *mut pci_dev;
         #[link_name = "kernel_ext_pci_subordinate"]
         pub fn pci_subordinate(pdev: *mut pci_dev) -> u8;
+        #[link_name = "kernel_ext_pci_has_devfn_aliases"]
+        pub fn pci_has_devfn_aliases(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_devfn_alias"]
         pub fn pci_devfn_alias(pdev: *mut pci_dev, devfn: u8) -> bool;
     }

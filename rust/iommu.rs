@@ -84,7 +84,11 @@ pub trait Driver: Sized + 'static {
     /// Value of `enum iommu_hw_info_type` that goes with [`Driver::HwInfo`].
     const HW_INFO_TYPE: u32;
 
-    /// Claims `dev`.
+    /// The module that the driver is part of.
+    fn module() -> &'static ThisModule;
+
+    /// Claims `dev`. An instance that is not registered yet is not to be given out; the core asks
+    /// again when it is.
     ///
     /// # Errors
     ///

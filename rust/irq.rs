@@ -21,7 +21,8 @@ pub trait Handler: Send + Sync + 'static {
     fn handle(&self);
 }
 
-/// A registered interrupt.
+/// A registered interrupt. Belongs into the data of the driver of `pdev`: it has to go when the driver
+/// is unbound, at the latest.
 ///
 /// # Invariants
 ///

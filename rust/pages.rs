@@ -3,14 +3,21 @@
 //! Physically contiguous memory that a device reads and writes on its own.
 
 use crate::bindings::{self, shim};
-use core::ptr::NonNull;
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use kernel::{prelude::*, sync::barrier};
 
 /// A physical address the way a device has to see it: with the memory encryption bit where the
 /// host uses one.
 pub fn encrypted(phys: u64) -> u64 {
-    // SAFETY: A plain variable that is written during boot only.
-    phys | unsafe { bindings::sme_me_mask }
+    phys | shim::sme_mask()
+}
+
+/// A physical address without the memory encryption bit.
+pub fn plain(address: u64) -> u64 {
+    address & !shim::sme_mask()
 }
 
 /// Whether the CPU can store 16 bytes in one piece.
@@ -29,6 +36,7 @@ pub fn can_store128() -> bool {
 pub struct Pages {
     mem: NonNull<u8>,
     order: u32,
+    kept: AtomicBool,
 }
 
 // SAFETY: The allocation is not tied to the thread that made it.
@@ -54,7 +62,11 @@ impl Pages {
         let mem = unsafe { shim::alloc_pages(node, order) };
         let mem = NonNull::new(mem.cast()).ok_or(ENOMEM)?;
         // INVARIANT: The allocation has just been made with this order and belongs to nobody else.
-        Ok(Self { mem, order })
+        Ok(Self {
+            mem,
+            order,
+            kept: AtomicBool::new(false),
+        })
     }
 
     /// Size in bytes.
@@ -143,6 +155,11 @@ impl Pages {
         Ok(())
     }
 
+    /// Never gives the memory back: a device may go on using it.
+    pub fn keep(&self) {
+        self.kept.store(true, Ordering::Relaxed);
+    }
+
     /// Makes all earlier writes visible to the device before any later one.
     pub fn publish(&self) {
         barrier::dma_mb(barrier::Write);
@@ -151,6 +168,9 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
+        if self.kept.load(Ordering::Relaxed) {
+            return;
+        }
         // SAFETY: By the type invariant this is the allocation and its order.
         unsafe { shim::free_pages(self.mem.as_ptr().cast(), self.order) };
     }

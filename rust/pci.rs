@@ -74,9 +74,15 @@ pub fn class(pdev: &Device) -> u32 {
     unsafe { (*as_raw(pdev)).class }
 }
 
-/// Whether the function is a bridge or port: its driver manages it and starts no DMA of its own.
+/// Whether the function is a host bridge, bridge or port: its driver manages it and starts no DMA of
+/// its own. Other members of the class, such as non-transparent bridges, do.
 pub fn is_bridge(pdev: &Device) -> bool {
-    class(pdev) >> 16 == bindings::PCI_BASE_CLASS_BRIDGE
+    matches!(
+        class(pdev) >> 8,
+        bindings::PCI_CLASS_BRIDGE_HOST
+            | bindings::PCI_CLASS_BRIDGE_ISA
+            | bindings::PCI_CLASS_BRIDGE_PCI
+    )
 }
 
 /// All PCI functions of the system, each with a counted reference.

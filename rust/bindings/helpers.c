@@ -5,6 +5,7 @@
 #include <linux/device.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 
 #include "helpers.h"
@@ -29,6 +30,11 @@ void kernel_ext_free_pages(void *mem, unsigned int order)
 u64 kernel_ext_virt_to_phys(const void *mem)
 {
 	return virt_to_phys((void *)mem);
+}
+
+u64 kernel_ext_sme_mask(void)
+{
+	return sme_me_mask;
 }
 
 bool kernel_ext_has_store128(void)
@@ -151,7 +157,12 @@ u8 kernel_ext_pci_subordinate(struct pci_dev *pdev)
 	return pdev->subordinate ? pdev->subordinate->number : 0;
 }
 
+bool kernel_ext_pci_has_devfn_aliases(struct pci_dev *pdev)
+{
+	return pdev->dma_alias_mask;
+}
+
 bool kernel_ext_pci_devfn_alias(struct pci_dev *pdev, u8 devfn)
 {
-	return pdev->dma_alias_mask && test_bit(devfn, pdev->dma_alias_mask);
+	return test_bit(devfn, pdev->dma_alias_mask);
 }

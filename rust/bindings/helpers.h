@@ -12,6 +12,7 @@
 void *kernel_ext_alloc_pages(int nid, unsigned int order);
 void kernel_ext_free_pages(void *mem, unsigned int order);
 u64 kernel_ext_virt_to_phys(const void *mem);
+u64 kernel_ext_sme_mask(void);
 bool kernel_ext_has_store128(void);
 void kernel_ext_store128(void *slot, u64 low, u64 high);
 
@@ -41,6 +42,7 @@ int kernel_ext_pci_pcie_type(struct pci_dev *pdev);
 bool kernel_ext_pci_on_root_bus(struct pci_dev *pdev);
 struct pci_dev *kernel_ext_pci_upstream_bridge(struct pci_dev *pdev);
 u8 kernel_ext_pci_subordinate(struct pci_dev *pdev);
+bool kernel_ext_pci_has_devfn_aliases(struct pci_dev *pdev);
 bool kernel_ext_pci_devfn_alias(struct pci_dev *pdev, u8 devfn);
 
 #endif

@@ -26,6 +26,26 @@ pub struct PagingDomain<D: Driver> {
     #[pin]
     top_lock: Opaque<bindings::spinlock_t>,
     driver: D::Domain,
+    /// Goes last: the code that frees the rest belongs to it.
+    _module: ModuleReference,
+}
+
+/// Keeps a module loaded. A domain may outlive every device that could do so.
+struct ModuleReference(&'static ThisModule);
+
+impl ModuleReference {
+    fn new(module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: A module pointer or null, which stands for code that is never unloaded.
+        let taken = unsafe { bindings::try_module_get(module.as_ptr()) };
+        taken.then_some(Self(module)).ok_or(ENODEV)
+    }
+}
+
+impl Drop for ModuleReference {
+    fn drop(&mut self) {
+        // SAFETY: Pairs with the successful `try_module_get`.
+        unsafe { bindings::module_put(self.0.as_ptr()) };
+    }
 }
 
 // SAFETY: The page table has its own rules for concurrent use, which the core follows; the rest
@@ -44,8 +64,10 @@ impl<D: Driver> PagingDomain<D> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` and `EOPNOTSUPP` for a configuration that the format does not have.
+    /// `ENOMEM`; `EINVAL` and `EOPNOTSUPP` for a configuration that the format does not have;
+    /// `ENODEV` when the module is being unloaded.
     pub fn new(driver: D::Domain, config: Config, node: i32) -> Result<Pin<KBox<Self>>> {
+        let module = ModuleReference::new(D::module())?;
         let domain = KBox::pin_init(
             pin_init!(Self {
                 table <- Opaque::ffi_init(move |slot: *mut Table<D>| {
@@ -64,6 +86,7 @@ impl<D: Driver> PagingDomain<D> {
                     unsafe { shim::top_lock_init(slot) }
                 }),
                 driver,
+                _module: module,
             }),
             GFP_KERNEL,
         )?;

@@ -154,16 +154,22 @@ unsafe extern "C" fn probe_device<D: Driver>(
     dev: *mut bindings::device,
 ) -> *mut bindings::iommu_device {
     // SAFETY: By the function's contract.
-    match D::probe(unsafe { Device::from_raw(dev) }) {
-        Ok(claim) => {
-            let iommu = (*claim.iommu).as_ref().as_raw();
-            let state = Arc::into_raw(claim.client).cast_mut().cast::<c_void>();
-            // SAFETY: The core has made the structure that holds the pointer.
-            unsafe { bindings::dev_iommu_priv_set(dev, state) };
-            iommu
-        }
-        Err(error) => error.to_ptr(),
+    let device = unsafe { Device::from_raw(dev) };
+    let claim = match D::probe(device) {
+        Ok(claim) => claim,
+        Err(error) => return error.to_ptr(),
+    };
+    let handle = (*claim.iommu).as_ref();
+    // The core would use what it does not know yet. It asks again for every device when the
+    // instance is registered.
+    if !handle.is_known() {
+        D::release(device, claim.client);
+        return ENODEV.to_ptr();
     }
+    let state = Arc::into_raw(claim.client).cast_mut().cast::<c_void>();
+    // SAFETY: The core has made the structure that holds the pointer.
+    unsafe { bindings::dev_iommu_priv_set(dev, state) };
+    handle.as_raw()
 }
 
 /// # Safety

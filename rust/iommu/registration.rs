@@ -17,8 +17,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// While registered, `owner` points to the instance that embeds this, which a [`Registration`]
-/// keeps alive.
+/// `owner` is null while not registered. Otherwise it points to the instance that embeds this,
+/// which a [`Registration`] keeps alive.
+#[repr(C)]
 #[pin_data]
 pub struct Handle<I> {
     #[pin]
@@ -40,10 +41,27 @@ impl<I> Handle<I> {
         })
     }
 
+    fn forget(&self) {
+        // SAFETY: The core does not know the instance any more.
+        unsafe { (*self.as_raw()).ops = core::ptr::null() };
+        self.owner.store(core::ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Whether the core knows the instance, so that it may be given devices behind it.
+    pub(super) fn is_known(&self) -> bool {
+        // SAFETY: The field is read once. The core sets it when registration begins, before it
+        // looks at devices.
+        let ops = unsafe { (&raw const (*self.as_raw()).ops).read_volatile() };
+        !ops.is_null() && !self.owner.load(Ordering::Acquire).is_null()
+    }
+
     pub(super) fn as_raw(&self) -> *mut bindings::iommu_device {
         self.iommu.get()
     }
 }
+
+// The class device's data is the C structure, and what is wanted is the handle around it.
+const _: () = assert!(core::mem::offset_of!(Handle<()>, iommu) == 0);
 
 /// A read-only attribute of registered instances.
 pub trait Attribute<I>: 'static {
@@ -126,19 +144,39 @@ impl<D: Driver> Registration<D> {
     ///
     /// # Errors
     ///
-    /// What sysfs and the core answer; nothing is left registered then.
+    /// `EBUSY` when the instance is registered already, otherwise what sysfs and the core answer;
+    /// nothing is left registered then.
     pub fn new<A: Attribute<D::Iommu>, B: Attribute<D::Iommu>>(
         iommu: Arc<D::Iommu>,
         ops: Arc<Ops<D>>,
         parent: &Device,
-        (prefix, index): (&'static CStr, u32),
+        name: (&'static CStr, u32),
         folder: &'static CStr,
     ) -> Result<Self> {
         let handle = (*iommu).as_ref();
-        let raw = handle.as_raw();
+        let owner = core::ptr::from_ref(&*iommu).cast_mut();
         handle
             .owner
-            .store(core::ptr::from_ref(&*iommu).cast_mut(), Ordering::Release);
+            .compare_exchange(
+                core::ptr::null_mut(),
+                owner,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            )
+            .map_err(|_| EBUSY)?;
+        Self::add::<A, B>(handle, &ops, parent, name, folder).inspect_err(|_| handle.forget())?;
+        // INVARIANT: Registered by `add`.
+        Ok(Self { iommu, _ops: ops })
+    }
+
+    fn add<A: Attribute<D::Iommu>, B: Attribute<D::Iommu>>(
+        handle: &Handle<D::Iommu>,
+        ops: &Ops<D>,
+        parent: &Device,
+        (prefix, index): (&'static CStr, u32),
+        folder: &'static CStr,
+    ) -> Result {
+        let raw = handle.as_raw();
         // SAFETY: The structure is zeroed and pinned in the instance, which outlives the class
         // device; the format takes one string and one unsigned number.
         to_result(unsafe {
@@ -152,31 +190,29 @@ impl<D: Driver> Registration<D> {
             )
         })?;
         // SAFETY: `iommu_device_sysfs_add` has just set the class device.
-        let added =
-            Folder::<D::Iommu, A, B>::create(unsafe { (*raw).dev }, folder).and_then(|()| {
+        let dev = unsafe { (*raw).dev };
+        Folder::<D::Iommu, A, B>::create(dev, folder)
+            .and_then(|()| {
                 // SAFETY: As above; the operations outlive the registration. On failure the core
                 // takes everything back itself.
                 to_result(unsafe {
                     bindings::iommu_device_register(raw, ops.as_raw(), core::ptr::null_mut())
                 })
-            });
-        if let Err(error) = added {
+            })
             // SAFETY: Added above, and no device is linked to it.
-            unsafe { bindings::iommu_device_sysfs_remove(raw) };
-            return Err(error);
-        }
-        // INVARIANT: Registered above.
-        Ok(Self { iommu, _ops: ops })
+            .inspect_err(|_| unsafe { bindings::iommu_device_sysfs_remove(raw) })
     }
 }
 
 impl<D: Driver> Drop for Registration<D> {
     fn drop(&mut self) {
-        let raw = (*self.iommu).as_ref().as_raw();
+        let handle = (*self.iommu).as_ref();
+        let raw = handle.as_raw();
         // SAFETY: By the type invariant it is registered.
         unsafe { bindings::iommu_device_unregister(raw) };
         // SAFETY: By the type invariant the class device exists; the call before has unlinked
         // all devices from it.
         unsafe { bindings::iommu_device_sysfs_remove(raw) };
+        handle.forget();
     }
 }

@@ -28,6 +28,8 @@ enum Kind {
     ToConventional,
     /// A bridge from a conventional bus to PCI Express.
     FromConventional,
+    /// Root complex event collector: never isolates.
+    Collector,
     /// Anything that is not a port.
     Endpoint,
 }
@@ -44,6 +46,7 @@ fn kind(pdev: &Device) -> Kind {
         bindings::PCI_EXP_TYPE_UPSTREAM => Kind::Upstream,
         bindings::PCI_EXP_TYPE_PCI_BRIDGE => Kind::ToConventional,
         bindings::PCI_EXP_TYPE_PCIE_BRIDGE => Kind::FromConventional,
+        bindings::PCI_EXP_TYPE_RC_EC => Kind::Collector,
         _ => Kind::Endpoint,
     }
 }
@@ -71,7 +74,7 @@ fn taken_over(bridge: &Device) -> Option<u16> {
         Kind::FromConventional => Some(bridge.dev_id()),
         Kind::Conventional if has_flag(bridge, flag) => Some(behind),
         Kind::Conventional => Some(bridge.dev_id()),
-        Kind::Downstream | Kind::Upstream | Kind::Endpoint => None,
+        Kind::Downstream | Kind::Upstream | Kind::Collector | Kind::Endpoint => None,
     }
 }
 
@@ -81,10 +84,13 @@ fn taken_over(bridge: &Device) -> Option<u16> {
 pub fn for_each_alias(pdev: &Device, mut each: impl FnMut(u16)) {
     let own = pdev.dev_id();
     each(own);
-    for devfn in 0..=u8::MAX {
-        // SAFETY: The device is live.
-        if unsafe { shim::pci_devfn_alias(as_raw(pdev), devfn) } {
-            each(own & 0xff00 | u16::from(devfn));
+    // SAFETY: The device is live.
+    if unsafe { shim::pci_has_devfn_aliases(as_raw(pdev)) } {
+        for devfn in 0..=u8::MAX {
+            // SAFETY: The device is live, and has the map of aliases that is looked at.
+            if unsafe { shim::pci_devfn_alias(as_raw(pdev), devfn) } {
+                each(own & 0xff00 | u16::from(devfn));
+            }
         }
     }
     let mut at = pdev;
@@ -116,7 +122,9 @@ fn acs_enabled(pdev: &Device) -> bool {
 /// Whether requests of `pdev` always go up to the root and never straight to a neighbour.
 fn isolates(pdev: &Device) -> bool {
     match kind(pdev) {
-        Kind::Conventional | Kind::ToConventional | Kind::FromConventional => false,
+        Kind::Conventional | Kind::ToConventional | Kind::FromConventional | Kind::Collector => {
+            false
+        }
         Kind::Downstream => acs_enabled(pdev),
         Kind::Upstream | Kind::Endpoint => {
             // SAFETY: The device is live.

@@ -65,7 +65,7 @@ remove_unused()
 {
 	local old
 	find "$cache" -mindepth 1 -maxdepth 1 -type d -mtime +14 \
-		-not -name tmp -not -name lock -not -name home |
+		-not -name tmp -not -name lock -not -name home -not -name apt |
 		while read -r old; do
 			remove_if_free "$old"
 		done

@@ -7,6 +7,7 @@ kernel=
 
 find_kernel()
 {
+	look_at_mirror
 	kernel=$(newest_kernel)
 	[ -n "$kernel" ] || die "the mirror has no package that matches $kernel_pattern"
 }

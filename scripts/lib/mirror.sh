@@ -73,10 +73,9 @@ look_at_mirror()
 	exec {lock}>&-
 }
 
-# "name=version" of each package as the mirror has it.
+# "name=version" of each package as the mirror had it when it was looked at.
 mirror_versions()
 {
-	look_at_mirror >&2
 	project_apt apt-cache policy "$@" |
 		awk '/^[^ ]/ { name = $1; sub(/:$/, "", name) } $1 == "Candidate:" { print name "=" $2 }'
 }
@@ -84,9 +83,8 @@ mirror_versions()
 # The newest stock kernel's release, such as 7.3.4+deb13-amd64.
 newest_kernel()
 {
-	look_at_mirror >&2
-	project_apt apt-cache pkgnames linux-image- | grep -xE "$kernel_pattern" |
-		sed 's/^linux-image-//' | sort -V | tail -n 1
+	project_apt apt-cache pkgnames linux-image- |
+		sed -nE "s/^linux-image-//; /^${kernel_pattern#linux-image-}$/p" | sort -V | tail -n 1
 }
 
 # download FOLDER PACKAGE...: the .deb files. A package that is gone has been replaced by a newer one.

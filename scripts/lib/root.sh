@@ -18,6 +18,7 @@ need_tools()
 	[ "$EUID" = 0 ] ||
 		die "only on Debian 13 can this be done without root; here a build root has to be made and entered"
 	need_packages mmdebstrap
+	look_at_mirror
 	mapfile -t names < <(package_list "$@")
 	key=$(key_of "$(declare -f make_root)" "$(mirror_versions "${names[@]}")")
 	artefact "root-$(IFS=-; echo "$*")" "$key" make_root "${names[@]}"

@@ -17,31 +17,46 @@ test_pure_layer()
 	add_result cargo "$passed" "$failed" "$skipped" $((EPOCHSECONDS - begin))
 }
 
-# read_boot FILE: what a boot is like. Sets $append (kernel command line), $acpi (a table to replace the
-# machine's IVRS) and $subjects (kselftests to run).
+# The boots of the stock kernel: one for each file in scripts/boots, and one for each broken IVRS table.
+list_boots()
+{
+	basename -s .conf "$scripts"/boots/*.conf
+	find "$programs/ivrs" -name '*.aml' -printf 'ivrs-%f\n' 2>/dev/null | sed 's/\.aml$//' | sort
+}
+
+# read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS) and $subjects
+# (kselftests to run).
 read_boot()
 {
 	append='' acpi='' subjects=''
-	# shellcheck source=/dev/null
-	. "$1"
+	case $1 in
+	ivrs-*)
+		acpi=$programs/ivrs/${1#ivrs-}.aml
+		subjects=ivrs
+		;;
+	*)
+		# shellcheck source=/dev/null
+		. "$scripts/boots/$1.conf"
+		;;
+	esac
 }
 
-# test_boot NAME: one start of the stock kernel as scripts/boots/NAME.conf says.
+# test_boot NAME: one start of the stock kernel.
 test_boot()
 {
 	local status=0
-	read_boot "$scripts/boots/$1.conf"
+	read_boot "$1"
 	say "VM: boot '$1': $subjects"
 	make_initramfs "$acpi"
 	run_vm "$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
 	count_boot "$1" "$status"
 }
 
-# test_debug_boot NAME: the same for the sanitizer kernel.
+# test_debug_boot NAME: the same for the sanitizer kernel, with scripts/boots/debug/NAME.conf.
 test_debug_boot()
 {
 	local status=0
-	read_boot "$scripts/boots/debug/$1.conf"
+	read_boot "debug/$1"
 	say "VM: boot '$1' of the sanitizer kernel: $subjects"
 	run_vng "debug-$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
 	count_boot "debug-$1" "$status"

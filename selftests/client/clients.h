@@ -4,6 +4,7 @@
 #define VIOMMU_CLIENTS_H
 
 #include "block.h"
+#include "claim.h"
 #include "kmod.h"
 #include "net.h"
 #include "util.h"
@@ -16,14 +17,19 @@
 static inline const char *nvme_missing(struct block *block, const char *serial)
 {
 	struct pci_list list;
+	unsigned int i;
 
 	pci_find_class(&list, 0x010802, 0xffffff);
 	if (!list.count)
 		return "needs an NVMe drive";
 	if (iommu_require())
 		return "no AMD IOMMU driver to test";
-	if (module_probe("nvme") && !file_exists("/sys/class/nvme"))
+	if (module_probe("nvme"))
 		return "needs the nvme driver";
+	for (i = 0; i < list.count; i++) {
+		if (client_claim(list.name[i], "nvme"))
+			return "the drive cannot be had behind the IOMMU";
+	}
 	return block_find(block, serial, WAIT_MS) ? "needs the drive with that serial number" : NULL;
 }
 
@@ -36,8 +42,10 @@ static inline const char *nic_missing(char *pci, char *name, size_t len)
 		return "needs an e1000e card";
 	if (iommu_require())
 		return "no AMD IOMMU driver to test";
-	if (module_probe("e1000e") && !file_exists("/sys/bus/pci/drivers/e1000e"))
+	if (module_probe("e1000e"))
 		return "needs the e1000e driver";
+	if (client_claim(list.name[0], "e1000e"))
+		return "the card cannot be had behind the IOMMU";
 	strcpy(pci, list.name[0]);
 	return net_find(pci, name, len, WAIT_MS) ? "the card made no interface" : NULL;
 }

@@ -5,6 +5,13 @@
 //! Written for 7.3. The Rust interfaces of the kernel change with every release; what a future version
 //! needs otherwise belongs here, behind a `cfg` that `Kbuild` sets from the version of the kernel.
 
+use kernel::{ModuleMetadata, ThisModule};
+
+/// This module, as the kernel knows it.
+pub(crate) fn this_module() -> &'static ThisModule {
+    &<crate::AmdViommu as ModuleMetadata>::THIS_MODULE
+}
+
 /// The table of PCI functions that the driver binds to.
 macro_rules! pci_table {
     ($name:ident, [$($id:expr),* $(,)?]) => {

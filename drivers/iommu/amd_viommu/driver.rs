@@ -31,19 +31,48 @@ pci_table!(
     )]
 );
 
-/// What a running IOMMU needs. Fields go in this order, after [`Running::take_down`] has switched
-/// the hardware off.
-struct Running {
-    _debugfs: Pin<KBox<DebugFolder>>,
-    _msi: Msi<Iommu>,
-    registered: Registered,
+/// An IOMMU that is switched off when this goes.
+struct Powered(Arc<Iommu>);
+
+impl Drop for Powered {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
-/// What stays of an IOMMU whose PCI function is gone while its devices are in use.
+/// An IOMMU on the list of those whose devices may be claimed.
+struct Listed(Arc<Host>, Arc<Iommu>);
+
+impl Listed {
+    fn new(host: Arc<Host>, iommu: Arc<Iommu>) -> Result<Self> {
+        host.add_iommu(&iommu)?;
+        Ok(Self(host, iommu))
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.0.remove_iommu(&self.1);
+    }
+}
+
+/// What the IOMMU core and the next kernel are promised. Also what stays of an IOMMU whose PCI
+/// function is gone while its devices are in use.
+///
+/// Goes in this order: all devices are released, while commands still work, before the hardware is
+/// switched off.
 struct Registered {
-    registration: Registration<Backend>,
+    _registration: Registration<Backend>,
     _shutdown: Pin<KBox<syscore::Registration<Shutdown>>>,
-    iommu: Arc<Iommu>,
+    powered: Powered,
+}
+
+/// What a running IOMMU needs. Goes in this order too.
+struct Running {
+    registered: Registered,
+    _debugfs: Pin<KBox<DebugFolder>>,
+    _msi: Msi<Iommu>,
+    listed: Listed,
 }
 
 enum Phase {
@@ -101,59 +130,56 @@ fn function(sbdf: Sbdf) -> Option<Arc<Function>> {
 
 /// The driver's data of a bound PCI function.
 pub(crate) struct Binding {
-    /// Goes first: it waits for writers.
-    _offline: CommandFile<Offline>,
+    offline: Option<CommandFile<Offline>>,
     function: Arc<Function>,
 }
 
 impl Running {
     fn start(
         pdev: &pci::Device<Bound>,
-        host: &Host,
+        host: Arc<Host>,
         index: u32,
         description: &Description,
     ) -> Result<Self> {
         let iommu = Iommu::start(pdev, description, index, |iommu| {
-            domain::leave_alone(host, iommu)
+            domain::leave_alone(&host, iommu)
         })?;
         let msi = Msi::new(pdev, c"amd_viommu", iommu.clone())?;
+        let powered = Powered(iommu.clone());
         iommu.listen();
         let shutdown = Arc::new(Shutdown(iommu.clone()), GFP_KERNEL)?;
         let shutdown = KBox::pin_init(syscore::Registration::new(shutdown), GFP_KERNEL)?;
         let debugfs = DebugFolder::new(host.debugfs(), iommu.clone())?;
-        host.add_iommu(&iommu)?;
+        let ops = host.ops();
+        let listed = Listed::new(host, iommu.clone())?;
+        iommu.accept(true);
         let registration = Registration::new::<Cap, Features>(
-            iommu.clone(),
-            host.ops(),
+            iommu,
+            ops,
             pdev.as_ref(),
             (c"ivhd", index),
             c"amd-iommu",
-        )
-        .inspect_err(|_| host.remove_iommu(&iommu))?;
+        )?;
         Ok(Self {
+            registered: Registered {
+                _registration: registration,
+                _shutdown: shutdown,
+                powered,
+            },
             _debugfs: debugfs,
             _msi: msi,
-            registered: Registered {
-                registration,
-                _shutdown: shutdown,
-                iommu,
-            },
+            listed,
         })
     }
 
     fn iommu(&self) -> &Arc<Iommu> {
-        &self.registered.iommu
+        &self.listed.1
     }
 
     /// Releases all devices, whose entries block then, and switches the hardware off.
     fn take_down(self) {
-        let Registered {
-            registration,
-            _shutdown,
-            iommu,
-        } = self.registered;
-        drop(registration);
-        iommu.stop();
+        let iommu = self.iommu().clone();
+        drop(self);
         dev_info!(iommu.dev(), "offline\n");
     }
 
@@ -177,33 +203,55 @@ impl Binding {
     fn new(pdev: &pci::Device<Bound>) -> Result<Self> {
         let host = host::get()?;
         let sbdf = Sbdf::of(pdev).ok_or(ENODEV)?;
-        if function(sbdf).is_some() {
+        let Some((index, description)) = host.describe(sbdf) else {
+            dev_err!(pdev, "IVRS: does not describe this IOMMU\n");
+            return Err(ENODEV);
+        };
+        // Whatever fails from here on, the binding puts things in order when it goes.
+        let mut binding = Self {
+            function: Function::enter(pdev, sbdf)?,
+            offline: None,
+        };
+        let running = Running::start(pdev, host, index, &description)?;
+        *binding.function.phase.lock() = Phase::Running(running);
+        binding.offline = Some(CommandFile::new(pdev.as_ref())?);
+        Ok(binding)
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        // Waits for writers, which want the function.
+        self.offline = None;
+        self.function.remove();
+    }
+}
+
+impl Function {
+    /// Puts a function that has been bound on the list.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when it was taken away before and devices are still blocked because of that;
+    /// `ENOMEM`.
+    fn enter(pdev: &pci::Device<Bound>, sbdf: Sbdf) -> Result<Arc<Self>> {
+        if function(sbdf).is_some_and(|orphan| orphan.is_needed()) {
             dev_err!(
                 pdev,
-                "came back while its devices are in use: reload the module\n"
+                "came back while devices from before are in use: remove and rescan those first\n"
             );
             return Err(EBUSY);
         }
-        let Some((index, description)) = host.describe(sbdf) else {
-            dev_err!(pdev, "IVRS does not describe this IOMMU\n");
-            return Err(ENODEV);
-        };
-        let running = Running::start(pdev, &host, index, &description)?;
-        let phase = Phase::Running(running);
         let function = Arc::pin_init(
-            pin_init!(Function { sbdf, phase <- new_mutex!(phase, "amd_viommu::phase") }),
+            pin_init!(Self {
+                sbdf,
+                phase <- new_mutex!(Phase::Offline, "amd_viommu::phase"),
+            }),
             GFP_KERNEL,
         )?;
-        FUNCTIONS
-            .get()
-            .ok_or(ENODEV)?
-            .lock()
-            .push(function.clone(), GFP_KERNEL)?;
-        let offline = CommandFile::new(pdev.as_ref()).inspect_err(|_| function.remove())?;
-        Ok(Self {
-            _offline: offline,
-            function,
-        })
+        let functions = FUNCTIONS.get().ok_or(ENODEV)?;
+        functions.lock().push(function.clone(), GFP_KERNEL)?;
+        Ok(function)
     }
 }
 
@@ -221,9 +269,5 @@ impl pci::Driver for Binding {
         Self::new(pdev).inspect_err(|error| {
             dev_err!(pdev, "cannot be brought up: {:?}\n", error);
         })
-    }
-
-    fn unbind<'bound>(_pdev: &'bound pci::Device<Core<'_>>, this: Pin<&Self::Data<'bound>>) {
-        this.get_ref().function.remove();
     }
 }

@@ -16,6 +16,7 @@ mod registers;
 mod service;
 mod stats;
 mod sysfs;
+mod users;
 
 pub(crate) use bring_up::Description;
 pub(crate) use debugfs::Folder as DebugFolder;
@@ -43,6 +44,7 @@ use kernel::{
 };
 use kernel_ext::{iommu::Handle, ratelimit::RateLimit};
 use registers::Registers;
+use users::Users;
 
 /// Requester ID in a PCI segment, printed as `0000:00:00.0`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,7 +130,11 @@ pub(crate) struct Iommu {
     /// Limits messages about overflows of the log.
     #[pin]
     overflows: RateLimit,
+    #[pin]
+    users: Users,
     stats: Stats,
+    /// Devices may be claimed.
+    accepting: Atomic<bool>,
     /// The hardware takes no commands any more.
     dead: Atomic<bool>,
     /// The hardware is off or out of reach: nothing is to be expected from it.
@@ -180,6 +186,30 @@ impl Iommu {
     /// Whether commands still have an effect.
     pub(crate) fn is_alive(&self) -> bool {
         !self.dead.load(Relaxed)
+    }
+
+    /// Whether devices behind it may be claimed.
+    pub(crate) fn accepts(&self) -> bool {
+        self.accepting.load(Relaxed)
+    }
+
+    /// Says whether devices behind it may be claimed from now on.
+    pub(crate) fn accept(&self, yes: bool) {
+        self.accepting.store(yes, Relaxed);
+    }
+
+    /// Notes that one more device uses a requester ID.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn add_user(&self, devid: u16) -> Result {
+        self.users.add(devid)
+    }
+
+    /// Notes that a device uses a requester ID no more; true if none does.
+    pub(crate) fn remove_user(&self, devid: u16) -> bool {
+        self.users.remove(devid)
     }
 
     /// Reads the entry of a requester ID; `None` beyond the end of the table.

@@ -224,6 +224,59 @@ fn memory_flags_become_permissions() {
     }
 }
 
+/// Real firmware names regions that begin or end within a page. More memory is reached, never less.
+#[test]
+fn memory_is_widened_to_whole_pages() {
+    let last = (1 << 52) - 1;
+
+    for (start, len, expected) in [
+        (0x1000, 0x1000, (0x1000, 0x1FFF)),
+        (0x1000, 1, (0x1000, 0x1FFF)),
+        (0x1FFF, 1, (0x1000, 0x1FFF)),
+        (0x1FFF, 2, (0x1000, 0x2FFF)),
+        (0x1800, 0x1000, (0x1000, 0x2FFF)),
+        (0x1000, 0x1001, (0x1000, 0x2FFF)),
+        (0x1001, 0x0FFF, (0x1000, 0x1FFF)),
+        (0, 1, (0, 0xFFF)),
+        (last, 1, (last - 0xFFF, last)),
+        (1, last, (0, last)),
+    ] {
+        let table = table(&[ivhd(0x11, 2, &[]), ivmd(0x21, 7, 8, 0, start, len)]);
+        let region = Ivrs::parse(&table).unwrap().memory(0, 8).next().unwrap();
+        assert_eq!(
+            (region.start, region.end),
+            expected,
+            "{start:#x} + {len:#x}"
+        );
+    }
+}
+
+/// A copy that was checked once need not be checked again.
+#[test]
+fn a_trusted_table_gives_the_same_answers() {
+    let mut longer = rich();
+    longer.extend([0x11; 100]);
+
+    for table in [rich(), longer] {
+        let parsed = Ivrs::parse(&table).unwrap();
+        let trusted = Ivrs::trusted(&table);
+
+        assert_eq!(trusted.info().0, parsed.info().0);
+        assert_eq!(trusted.iommus().count(), 2);
+        for (a, b) in trusted.iommus().zip(parsed.iommus()) {
+            assert_eq!(format!("{a:?}"), format!("{b:?}"));
+            assert_eq!(a.max_devid(), b.max_devid());
+            assert!(a.specials().eq(b.specials()) && a.acpi_hids().eq(b.acpi_hids()));
+            assert!((0..=u16::MAX).all(|devid| a.lookup(devid) == b.lookup(devid)));
+        }
+        for (segment, devid) in [(0, 0), (0, 0x108), (0, 0x300), (0, 0xFFFF), (1, 0x108)] {
+            assert!(trusted
+                .memory(segment, devid)
+                .eq(parsed.memory(segment, devid)));
+        }
+    }
+}
+
 /// Stock QEMU describes its IOMMU in types 10h and 11h, with ranges.
 #[test]
 fn a_table_like_that_of_stock_qemu_is_accepted() {

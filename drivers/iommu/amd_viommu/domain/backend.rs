@@ -24,6 +24,10 @@ impl Driver for Backend {
 
     const HW_INFO_TYPE: u32 = bindings::iommu_hw_info_type_IOMMU_HW_INFO_TYPE_AMD;
 
+    fn module() -> &'static ThisModule {
+        crate::compat::this_module()
+    }
+
     fn probe(dev: &Device) -> Result<Claim<Self>> {
         // Platform and ACPI devices go through the same door; only PCI functions are claimed.
         let pdev: &pci::Device = dev.try_into().map_err(|_| ENODEV)?;

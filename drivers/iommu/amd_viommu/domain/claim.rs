@@ -12,17 +12,19 @@ use crate::{
     iommu::Sbdf,
 };
 use kernel::{
+    device::Device,
     pci,
     prelude::*,
     sync::{aref::ARef, Arc},
 };
-use kernel_ext::device;
+use kernel_ext::device::{self, LockedDevice};
 
 /// Claims a device.
 ///
 /// # Errors
 ///
-/// `ENODEV` when it is not behind one of our IOMMUs or must be left alone; `ENOMEM`, `EIO`.
+/// `ENODEV` when it is not behind one of our IOMMUs or must be left alone, and for everything that is
+/// wrong with this device only: any other error makes the core give the whole IOMMU up. `ENOMEM`.
 pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
     let host = host::get()?;
     let _claiming = host.claiming();
@@ -32,7 +34,7 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
     if crate::iommu::is_function(pdev) {
         return Err(ENODEV);
     }
-    if device::has_driver(pdev.as_ref()) {
+    if is_in_use(pdev) {
         if !kernel_ext::pci::is_bridge(pdev) {
             dev_info!(
                 pdev,
@@ -41,19 +43,46 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
         }
         return Err(ENODEV);
     }
+    let accepts = iommu.accepts();
     let requester = Requester::new(&host, iommu, pdev, info)?;
+    if !accepts {
+        dev_warn!(
+            pdev,
+            "comes while its IOMMU goes offline: left untranslated\n"
+        );
+        return decline(&requester);
+    }
     if let Some(blocker) = blocker(&host, pdev) {
         dev_warn!(
             pdev,
             "shares its fate with {}, which has a driver: left untranslated\n",
             core::format_args!("{}", Name(&blocker))
         );
-        identity::keep(&requester)?;
-        return Err(ENODEV);
+        return decline(&requester);
     }
     let client = Client::new(host.clone(), pdev.clone(), requester)?;
     host.add_client(&client).inspect_err(|_| client.release())?;
     Ok(client)
+}
+
+/// Lets a device go on without an IOMMU.
+fn decline(requester: &Requester) -> Result<Arc<Client>> {
+    if identity::keep(requester).is_err() {
+        pr_err!(
+            "{} stays blocked\n",
+            core::format_args!("{}", requester.sbdf())
+        );
+    }
+    Err(ENODEV)
+}
+
+/// Whether a driver has the device, or is getting it at this moment.
+fn is_in_use(pdev: &pci::Device) -> bool {
+    let dev: &Device = pdev.as_ref();
+    match LockedDevice::try_new(dev.into()) {
+        Some(lock) => device::has_driver(&lock),
+        None => true,
+    }
 }
 
 struct Name<'a>(&'a pci::Device);
@@ -74,7 +103,7 @@ fn blocker(host: &Host, pdev: &ARef<pci::Device>) -> Option<ARef<pci::Device>> {
     kernel_ext::pci::devices().find(|other| {
         other.dev_id() != pdev.dev_id()
             && device::has_driver(other.as_ref())
-            && !device::has_iommu_group(other.as_ref())
+            && !is_claimed(host, other)
             && !kernel_ext::pci::is_bridge(other)
             && host.shares_fate(pdev, other)
     })
@@ -89,6 +118,13 @@ pub(super) fn mate(pdev: &ARef<pci::Device>) -> Option<Arc<Client>> {
             && device::has_iommu_group(other.as_ref())
             && host.shares_fate(pdev, other)
     })
+}
+
+/// Whether this driver has the device. A group alone does not say so: VFIO makes groups for devices
+/// without an IOMMU.
+pub(super) fn is_claimed(host: &Host, pdev: &pci::Device) -> bool {
+    host.find_client(|client| is_same(client.pdev(), pdev))
+        .is_some()
 }
 
 fn is_same(a: &pci::Device, b: &pci::Device) -> bool {

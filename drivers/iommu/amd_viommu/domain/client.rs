@@ -32,6 +32,8 @@ struct Life {
     state: State,
     /// The domain that the device is a member of.
     joined: Option<Arc<Members>>,
+    /// The entry may let requests through.
+    open: bool,
 }
 
 /// A device that the IOMMU core has given to this driver.
@@ -46,32 +48,47 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Takes a device over; its entry blocks afterwards, until the core attaches a domain.
+    /// Takes a device over. Its entry stays as it is until the core attaches a domain.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EIO` when the hardware does not answer.
+    /// `ENOMEM`.
     pub(super) fn new(
         host: Arc<Host>,
         pdev: ARef<pci::Device>,
         requester: Requester,
     ) -> Result<Arc<Self>> {
-        let state = match requester.passes_through() {
-            true => State::Untouched(IDENTITY),
-            false => State::Absent,
+        let open = requester.passes_through();
+        let state = if open {
+            State::Untouched(IDENTITY)
+        } else {
+            State::Absent
         };
         let client = Arc::pin_init(
             try_pin_init!(Self {
                 host,
                 pdev,
                 requester: Arc::new(requester, GFP_KERNEL)?,
-                life <- new_mutex!(Life { state, joined: None }, "amd_viommu::client"),
+                life <- new_mutex!(
+                    Life { state, joined: None, open: false },
+                    "amd_viommu::client"
+                ),
             }? Error),
             GFP_KERNEL,
         )?;
+        if open {
+            client.requester.open()?;
+            client.life.lock().open = true;
+        }
         client.happen(Event::Probe, None)?;
         Stats::count(&client.iommu().stats().devices);
         Ok(client)
+    }
+
+    /// Whether the core has attached something: until then it may not be done with claiming.
+    pub(crate) fn is_settled(&self) -> bool {
+        let state = self.life.lock().state;
+        matches!(state, State::Claimed { attached: true, .. } | State::Gone)
     }
 
     /// The device.
@@ -97,9 +114,9 @@ impl Client {
 
     /// The core gives the device back.
     pub(super) fn release(&self) {
-        // The core has attached the blocked or the identity domain before, and releasing a claimed
-        // device is never refused.
-        let _ = self.happen(Event::Release, None);
+        // Never refused for a claimed device; what the hardware does not confirm has been reported.
+        let _ = self.happen(Event::Release(IDENTITY), None);
+        self.close(&mut self.life.lock());
         Stats::uncount(&self.iommu().stats().devices);
     }
 
@@ -109,34 +126,82 @@ impl Client {
     }
 
     /// Feeds the state machine and does what it says, in its order.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` for what cannot happen now, `ENOMEM`: nothing has changed. `EIO` when the hardware
+    /// does not confirm: the device is blocked.
     fn happen(&self, event: Event, domain: Option<&PagingDomain<Backend>>) -> Result {
         let mut life = self.life.lock();
         let (next, output) = device::step(life.state, event).map_err(|_| ENODEV)?;
-        let joining = match (output.join, domain) {
-            (Some(_), Some(domain)) => {
-                let members = domain.driver().members().clone();
-                members.join(&self.requester)?;
-                Some(members)
-            }
-            _ => None,
+        let joining = self.prepare(&mut life, output, domain)?;
+        let result = self.execute(&mut life, next, output, domain, joining);
+        if result.is_err() && matches!(next, State::Claimed { .. }) {
+            self.fall_back(&mut life);
+        }
+        result
+    }
+
+    /// Everything that may fail without consequences.
+    fn prepare(
+        &self,
+        life: &mut Life,
+        output: Output,
+        domain: Option<&PagingDomain<Backend>>,
+    ) -> Result<Option<Arc<Members>>> {
+        let opens = output.write.is_some_and(|target| target != Target::Blocked);
+        if opens && !life.open {
+            self.requester.open()?;
+            life.open = true;
+        }
+        let Some(domain) = domain.filter(|_| output.join.is_some()) else {
+            return Ok(None);
         };
-        let written = self.write(output, domain);
-        self.flush(output);
+        let members = domain.driver().members().clone();
+        members.join(&self.requester)?;
+        Ok(Some(members))
+    }
+
+    fn execute(
+        &self,
+        life: &mut Life,
+        next: State,
+        output: Output,
+        domain: Option<&PagingDomain<Backend>>,
+        joining: Option<Arc<Members>>,
+    ) -> Result {
+        let written = self.write(life, output, domain);
+        let flushed = output.flush.map_or(Ok(()), |id| {
+            self.iommu().invalidate_pages(id, Range::ALL, true)
+        });
         if output.leave.is_some() {
-            if let Some(members) = life.joined.take() {
-                members.leave(&self.requester);
-            }
+            self.leave(life, flushed.is_err());
         }
         if joining.is_some() {
             life.joined = joining;
         }
         life.state = next;
-        written
+        written.and(flushed)
     }
 
-    fn write(&self, output: Output, domain: Option<&PagingDomain<Backend>>) -> Result {
+    fn leave(&self, life: &mut Life, spoiled: bool) {
+        if let Some(members) = life.joined.take() {
+            if spoiled {
+                members.spoil();
+            }
+            members.leave(&self.requester);
+        }
+    }
+
+    fn write(
+        &self,
+        life: &mut Life,
+        output: Output,
+        domain: Option<&PagingDomain<Backend>>,
+    ) -> Result {
         match (output.write, domain) {
             (None, _) => Ok(()),
+            (Some(Target::Blocked), _) if core::mem::take(&mut life.open) => self.requester.block(),
             (Some(Target::Blocked), _) => self.requester.write(Translation::Blocked),
             (Some(Target::Identity(domain_id)), _) => {
                 self.requester.write(Translation::PassThrough { domain_id })
@@ -148,17 +213,27 @@ impl Client {
         }
     }
 
-    fn flush(&self, output: Output) {
-        if let Some(id) = output.flush {
-            // A failure has been reported, and the entry is written: what is cached of the old
-            // one cannot be helped.
-            let _ = self.iommu().invalidate_pages(id, Range::ALL, true);
+    /// The hardware did not confirm an entry. The core goes on believing in the domain before, and may
+    /// free either, so the device is blocked and leaves both. That goes for entries that it shares
+    /// with other devices too, since they have been changed.
+    fn fall_back(&self, life: &mut Life) {
+        dev_err!(self.pdev, "the IOMMU does not confirm: blocked\n");
+        self.close(life);
+        if let Ok((next, output)) = device::step(life.state, Event::AttachFailed) {
+            let _ = self.execute(life, next, output, None, None);
+        }
+    }
+
+    /// The device counts no more as a user of its IDs. Their entries stay.
+    fn close(&self, life: &mut Life) {
+        if core::mem::take(&mut life.open) {
+            self.requester.close(|_| ());
         }
     }
 
     fn reserve(&self, regions: &mut Regions) -> Result {
         let Sbdf { segment, devid } = self.sbdf();
-        for region in self.host.ivrs()?.memory(segment, devid) {
+        for region in self.host.ivrs().memory(segment, devid) {
             let kind = Reserved::Direct {
                 read: region.read,
                 write: region.write,

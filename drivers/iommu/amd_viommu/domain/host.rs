@@ -110,17 +110,13 @@ impl Host {
     }
 
     /// Firmware's table, which was checked when it was read.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL`, in theory.
-    pub(crate) fn ivrs(&self) -> Result<Ivrs<'_>> {
-        Ivrs::parse(&self.ivrs).map_err(|_| EINVAL)
+    pub(crate) fn ivrs(&self) -> Ivrs<'_> {
+        Ivrs::trusted(&self.ivrs)
     }
 
     /// What firmware says about the IOMMU whose PCI function this is, and its place in the list.
     pub(crate) fn describe(&self, sbdf: Sbdf) -> Option<(u32, Description)> {
-        let ivrs = self.ivrs().ok()?;
+        let ivrs = self.ivrs();
         let va_bits = ivrs.info().va_size();
         (0..)
             .zip(ivrs.iommus())
@@ -131,7 +127,6 @@ impl Host {
     /// What firmware says about a device: which IOMMU is in front of it, and how.
     pub(crate) fn lookup(&self, device: Sbdf) -> Option<(Sbdf, DeviceInfo)> {
         self.ivrs()
-            .ok()?
             .iommus()
             .filter(|ivhd| ivhd.segment == device.segment)
             .find_map(|ivhd| {
@@ -155,7 +150,7 @@ impl Host {
             .cloned()
     }
 
-    /// Lets devices behind `iommu` be claimed.
+    /// Puts an IOMMU on the list.
     ///
     /// # Errors
     ///
@@ -165,14 +160,20 @@ impl Host {
     }
 
     /// No device behind `iommu` is claimed from now on, and all that are have been put on the list.
+    pub(crate) fn close_iommu(&self, iommu: &Arc<Iommu>) {
+        let _none = self.claiming();
+        iommu.accept(false);
+    }
+
+    /// Takes an IOMMU off the list.
     pub(crate) fn remove_iommu(&self, iommu: &Arc<Iommu>) {
-        let _none = self.claiming.lock();
+        self.close_iommu(iommu);
         self.iommus
             .lock()
             .retain(|other| !Arc::ptr_eq(other, iommu));
     }
 
-    /// Keeps IOMMUs from being removed while a device is being claimed.
+    /// Keeps IOMMUs from being closed while a device is being claimed.
     pub(super) fn claiming(&self) -> impl Sized + '_ {
         self.claiming.lock()
     }

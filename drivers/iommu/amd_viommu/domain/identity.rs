@@ -2,7 +2,7 @@
 
 //! Devices that go on without translation.
 
-use super::requester::Requester;
+use super::{claim, requester::Requester};
 use crate::{
     domain::host::{Host, IDENTITY},
     iommu::{Iommu, Sbdf},
@@ -10,8 +10,9 @@ use crate::{
 use hw::{
     device::{self, Event, State, Target},
     dte::{HostPolicy, Translation},
+    ivrs::DeviceInfo,
 };
-use kernel::prelude::*;
+use kernel::{pci, prelude::*};
 
 /// The entry that changes nothing for a device.
 fn untouched() -> Result<Translation> {
@@ -33,8 +34,8 @@ pub(super) fn keep(requester: &Requester) -> Result {
 }
 
 /// Before translation is enabled, gives every device that is there an entry that changes nothing
-/// for it: it may be in use, or a driver may bind to it at any moment. The same goes for devices
-/// that only ACPI knows, none of which is ever claimed.
+/// for it: it may be in use, or a driver may bind to it at any moment. The same goes for devices that
+/// firmware does not list, and for those that only ACPI knows, none of which is ever claimed.
 ///
 /// A PCI function that is claimed already belongs to an IOMMU that was taken away. It stays blocked.
 ///
@@ -44,35 +45,41 @@ pub(super) fn keep(requester: &Requester) -> Result {
 pub(crate) fn leave_alone(host: &Host, iommu: &Iommu) -> Result {
     let untouched = untouched()?;
     for pdev in kernel_ext::pci::devices() {
-        let Some((front, info)) = Sbdf::of(&pdev).and_then(|sbdf| host.lookup(sbdf)) else {
-            continue;
-        };
-        if front != iommu.sbdf() || kernel_ext::device::has_iommu_group(pdev.as_ref()) {
-            continue;
-        }
-        for id in host.requesters(&pdev, info)?.iter() {
-            if iommu
-                .preset_entry(*id, HostPolicy(info.setting), untouched)
-                .is_err()
-            {
-                dev_warn!(
-                    pdev,
-                    "requester ID 0x{:04x} is beyond what IVRS describes\n",
-                    *id
-                );
+        if let Some(info) = info(host, iommu, &pdev) {
+            for id in host.requesters(&pdev, info)?.iter() {
+                // An ID beyond the table is none that this IOMMU serves.
+                let _ = iommu.preset_entry(*id, HostPolicy(info.setting), untouched);
             }
         }
     }
-    for ivhd in host.ivrs()?.iommus() {
-        let sbdf = Sbdf {
-            segment: ivhd.segment,
-            devid: ivhd.devid,
-        };
-        for hid in ivhd.acpi_hids().filter(|_| sbdf == iommu.sbdf()) {
-            let setting = ivhd.lookup(hid.devid).map_or(0, |info| info.setting);
-            // The table is made to hold every ID that firmware lists.
-            iommu.preset_entry(hid.devid, HostPolicy(setting), untouched)?;
+    for ivhd in host.ivrs().iommus() {
+        if ivhd.segment != iommu.sbdf().segment || ivhd.devid != iommu.sbdf().devid {
+            continue;
+        }
+        let policy = |id| HostPolicy(ivhd.lookup(id).map_or(0, |info| info.setting));
+        // The table is made to hold every ID that firmware lists.
+        for hid in ivhd.acpi_hids() {
+            iommu.preset_entry(hid.devid, policy(hid.devid), untouched)?;
+        }
+        for special in ivhd.specials() {
+            iommu.preset_entry(special.devid, policy(special.devid), Translation::Blocked)?;
         }
     }
     Ok(())
+}
+
+/// How a function that is left alone is seen by `iommu`, unless it is none of its business.
+fn info(host: &Host, iommu: &Iommu, pdev: &pci::Device) -> Option<DeviceInfo> {
+    let sbdf = Sbdf::of(pdev).filter(|sbdf| sbdf.segment == iommu.sbdf().segment)?;
+    if claim::is_claimed(host, pdev) {
+        return None;
+    }
+    match host.lookup(sbdf) {
+        Some((front, info)) => (front == iommu.sbdf()).then_some(info),
+        None => Some(DeviceInfo {
+            alias: sbdf.devid,
+            setting: 0,
+            ats_disabled: false,
+        }),
+    }
 }

@@ -9,7 +9,10 @@ use hw::command::Range;
 use kernel::{
     new_spinlock_irq,
     prelude::*,
-    sync::{Arc, SpinLockIrq},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc, SpinLockIrq,
+    },
 };
 use kernel_ext::iommu::generic_pt::Top;
 
@@ -26,6 +29,33 @@ struct Lists {
     requesters: KVec<Arc<Requester>>,
 }
 
+impl Lists {
+    /// Adds a device; there is room.
+    fn add(&mut self, requester: &Arc<Requester>) -> Result {
+        let iommu = requester.iommu();
+        self.requesters
+            .push_within_capacity(requester.clone())
+            .map_err(|_| ENOMEM)?;
+        match self
+            .walkers
+            .iter_mut()
+            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
+        {
+            Some(walker) => walker.devices += 1,
+            None => {
+                let walker = Walker {
+                    iommu: iommu.clone(),
+                    devices: 1,
+                };
+                self.walkers
+                    .push_within_capacity(walker)
+                    .map_err(|_| ENOMEM)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Everything behind one domain ID.
 ///
 /// Lives until both the domain and the last device that leaves it are gone; then the ID is free.
@@ -33,6 +63,7 @@ struct Lists {
 pub(super) struct Members {
     host: Arc<Host>,
     id: u16,
+    spoiled: Atomic<bool>,
     #[pin]
     lists: SpinLockIrq<Lists>,
 }
@@ -50,6 +81,7 @@ impl Members {
             pin_init!(Self {
                 host,
                 id,
+                spoiled: Atomic::new(false),
                 lists <- new_spinlock_irq!(
                     Lists { walkers: KVec::new(), requesters: KVec::new() },
                     "amd_viommu::members"
@@ -71,32 +103,8 @@ impl Members {
     ///
     /// `ENOMEM`.
     pub(super) fn join(&self, requester: &Arc<Requester>) -> Result {
-        self.reserve()?;
-        let mut lists = self.lists.lock();
-        let iommu = requester.iommu();
-        match lists
-            .walkers
-            .iter_mut()
-            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
-        {
-            Some(walker) => walker.devices += 1,
-            None => lists
-                .walkers
-                .push_within_capacity(Walker {
-                    iommu: iommu.clone(),
-                    devices: 1,
-                })
-                .map_err(|_| ENOMEM)?,
-        }
-        lists
-            .requesters
-            .push_within_capacity(requester.clone())
-            .map_err(|_| ENOMEM)
-    }
-
-    /// Makes room for one more of each, outside the lock, where memory can be waited for.
-    fn reserve(&self) -> Result {
         loop {
+            // Memory can be waited for only outside the lock.
             let (walkers, requesters) = {
                 let lists = self.lists.lock();
                 (lists.walkers.len() + 1, lists.requesters.len() + 1)
@@ -104,14 +112,14 @@ impl Members {
             let mut new_walkers = KVec::with_capacity(walkers, GFP_KERNEL)?;
             let mut new_requesters = KVec::with_capacity(requesters, GFP_KERNEL)?;
             let mut lists = self.lists.lock();
-            if lists.walkers.len() >= walkers || lists.requesters.len() >= requesters {
-                continue;
+            if lists.walkers.len() < walkers && lists.requesters.len() < requesters {
+                move_all(&mut lists.walkers, &mut new_walkers);
+                move_all(&mut lists.requesters, &mut new_requesters);
+                let joined = lists.add(requester);
+                drop(lists);
+                // What is left in the new vectors is the old memory, empty.
+                return joined;
             }
-            move_all(&mut lists.walkers, &mut new_walkers);
-            move_all(&mut lists.requesters, &mut new_requesters);
-            drop(lists);
-            // What is left in the new vectors now is the old, empty memory.
-            return Ok(());
         }
     }
 
@@ -142,16 +150,29 @@ impl Members {
 
     /// Drops what the IOMMUs have cached of a range.
     ///
-    /// An error has been reported where the hardware failed, and nobody up here can do better.
-    pub(super) fn flush(&self, range: Range, tables: bool) {
+    /// # Errors
+    ///
+    /// `EIO` when an IOMMU does not confirm. The domain ID is not used again then: translations may
+    /// still be cached under it.
+    pub(super) fn flush(&self, range: Range, tables: bool) -> Result {
+        let mut result = Ok(());
         for at in 0.. {
             let iommu = match self.lists.lock().walkers.get(at) {
-                None => return,
+                None => break,
                 Some(walker) if walker.devices == 0 => continue,
                 Some(walker) => walker.iommu.clone(),
             };
-            let _ = iommu.invalidate_pages(self.id, range, tables);
+            result = result.and(iommu.invalidate_pages(self.id, range, tables));
         }
+        if result.is_err() {
+            self.spoil();
+        }
+        result
+    }
+
+    /// Notes that translations may stay cached under the domain ID.
+    pub(super) fn spoil(&self) {
+        self.spoiled.store(true, Relaxed);
     }
 
     /// Brings the entries of all devices to a new top table. Called with the lock of the top held,
@@ -160,7 +181,7 @@ impl Members {
         for requester in self.lists.lock().requesters.iter() {
             let _ = requester.write_table(self.id, top);
         }
-        self.flush(Range::ALL, true);
+        let _ = self.flush(Range::ALL, true);
     }
 }
 
@@ -175,6 +196,8 @@ fn move_all<T>(from: &mut KVec<T>, to: &mut KVec<T>) {
 #[pinned_drop]
 impl PinnedDrop for Members {
     fn drop(self: Pin<&mut Self>) {
-        self.host.put_domain_id(self.id);
+        if !self.spoiled.load(Relaxed) {
+            self.host.put_domain_id(self.id);
+        }
     }
 }

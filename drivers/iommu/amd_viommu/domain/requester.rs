@@ -67,6 +67,46 @@ impl Requester {
         entry.is_some_and(|entry| entry.tv() && entry.mode() == 0)
     }
 
+    /// Notes that the device is about to use its IDs. Comes before the first entry that does not block.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; nothing is noted then.
+    pub(super) fn open(&self) -> Result {
+        for (at, id) in self.ids.iter().enumerate() {
+            self.iommu.add_user(*id).inspect_err(|_| {
+                for id in self.ids.iter().take(at) {
+                    self.iommu.remove_user(*id);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the device uses its IDs no more, and calls `unused` with each that no other device
+    /// uses. The reverse of [`Requester::open`].
+    pub(super) fn close(&self, mut unused: impl FnMut(u16)) {
+        for id in self.ids.iter() {
+            if self.iommu.remove_user(*id) {
+                unused(*id);
+            }
+        }
+    }
+
+    /// As [`Requester::close`], and blocks the entries of those IDs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Requester::write`].
+    pub(super) fn block(&self) -> Result {
+        let mut result = Ok(());
+        self.close(|id| {
+            let written = self.set(id, Translation::Blocked);
+            result = result.and(written);
+        });
+        result
+    }
+
     /// Brings the entries of all IDs to `translation`.
     ///
     /// # Errors
@@ -74,8 +114,13 @@ impl Requester {
     /// The first error of [`Iommu::set_entry`]; the other entries are written nevertheless.
     pub(super) fn write(&self, translation: Translation) -> Result {
         self.ids.iter().fold(Ok(()), |result, id| {
-            result.and(self.iommu.set_entry(*id, self.policy, translation))
+            let written = self.set(*id, translation);
+            result.and(written)
         })
+    }
+
+    fn set(&self, id: u16, translation: Translation) -> Result {
+        self.iommu.set_entry(id, self.policy, translation)
     }
 
     /// Brings the entries of all IDs to a page table.

@@ -79,24 +79,29 @@ impl V1Domain {
     }
 }
 
+fn to_hardware(range: &RangeInclusive<u64>) -> Range {
+    Range::new(*range.start(), *range.end())
+}
+
 impl Paging for V1Domain {
     type Format = AmdV1;
     type Client = Client;
 
     fn flush_all(&self) {
-        self.members.flush(Range::ALL, true);
+        // A failure has been reported, and the core has no use for it.
+        let _ = self.members.flush(Range::ALL, true);
     }
 
     fn flush(&self, range: RangeInclusive<u64>, tables: bool) {
-        self.members
-            .flush(Range::new(*range.start(), *range.end()), tables);
+        // As above.
+        let _ = self.members.flush(to_hardware(&range), tables);
     }
 
     fn mapped(&self, range: RangeInclusive<u64>) -> Result {
-        if self.iommu.caches_absent() {
-            self.flush(range, true);
+        if !self.iommu.caches_absent() {
+            return Ok(());
         }
-        Ok(())
+        self.members.flush(to_hardware(&range), true)
     }
 
     fn change_top(&self, top: Top) {

@@ -19,7 +19,7 @@ use kernel::{
     time::{delay::fsleep, Delta},
 };
 use kernel_ext::{
-    device::{has_driver, has_iommu_group, LockedDevice},
+    device::{has_driver, LockedDevice},
     sysfs::Command,
 };
 
@@ -61,11 +61,11 @@ fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>, B
         let Some(lock) = LockedDevice::try_new(dev.into()) else {
             return Err(Busy::Changing(client.clone()));
         };
-        if has_driver(&lock) {
+        // Ports and bridges start no DMA, and the drivers of some cannot be unbound.
+        if has_driver(&lock) && !kernel_ext::pci::is_bridge(client.pdev()) {
             return Err(Busy::Driver(client.clone()));
         }
-        // Claimed by the driver, but the core is not done with it yet.
-        if !has_iommu_group(&lock) {
+        if !client.is_settled() {
             return Err(Busy::Changing(client.clone()));
         }
         locks.push(lock, GFP_KERNEL).map_err(|_| Busy::NoMemory)
@@ -104,14 +104,11 @@ impl Function {
         };
         let iommu = running.iommu().clone();
         // No device is claimed from here on, so the list of those to lock is complete.
-        host.remove_iommu(&iommu);
-        let locks = match lock_clients(&host, &iommu) {
-            Ok(locks) => locks,
-            Err(busy) => {
-                host.add_iommu(&iommu)?;
-                return Err(refuse(&iommu, busy));
-            }
-        };
+        host.close_iommu(&iommu);
+        let locks = lock_clients(&host, &iommu).map_err(|busy| {
+            iommu.accept(true);
+            refuse(&iommu, busy)
+        })?;
         if let Phase::Running(running) = core::mem::replace(&mut *phase, Phase::Offline) {
             running.take_down();
         }
@@ -119,7 +116,7 @@ impl Function {
         Ok(())
     }
 
-    /// The PCI function goes.
+    /// The PCI function goes, or could not be brought up.
     pub(super) fn remove(&self) {
         let mut phase = self.phase.lock();
         match core::mem::replace(&mut *phase, Phase::Offline) {
@@ -129,17 +126,39 @@ impl Function {
                     return;
                 }
             }
-            Phase::Orphaned(orphan) => {
-                *phase = Phase::Orphaned(orphan);
+            orphan @ Phase::Orphaned(..) => {
+                *phase = orphan;
                 return;
             }
             Phase::Offline => {}
         }
+        self.forget();
+    }
+
+    fn forget(&self) {
         if let Some(functions) = FUNCTIONS.get() {
             functions
                 .lock()
                 .retain(|other| !core::ptr::eq(&**other, self));
         }
+    }
+
+    /// Whether an orphan is still needed by devices in use. One that is not is let go of.
+    pub(super) fn is_needed(&self) -> bool {
+        let mut phase = self.phase.lock();
+        let Phase::Orphaned(orphan) = &*phase else {
+            return true;
+        };
+        let Ok(host) = host::get() else {
+            return true;
+        };
+        let Ok(locks) = lock_clients(&host, &orphan.powered.0) else {
+            return true;
+        };
+        *phase = Phase::Offline;
+        drop(locks);
+        self.forget();
+        false
     }
 }
 
@@ -150,7 +169,7 @@ fn remove_running(running: Running) -> Option<super::Registered> {
         return None;
     };
     let iommu = running.iommu().clone();
-    host.remove_iommu(&iommu);
+    host.close_iommu(&iommu);
     for _ in 0..TRIES {
         match lock_clients(&host, &iommu) {
             Ok(_locks) => {

@@ -7,17 +7,19 @@
 //! fields are listed there.
 //!
 //! ```text
-//! state      event       next state
-//! Absent     LeaveAlone  Untouched
-//! Absent     Probe       Claimed (blocked)
-//! Untouched  Probe       Claimed (blocked)
-//! Claimed    Attach      Claimed (as attached)
-//! Claimed    Release     Absent
-//! any        Remove      Absent
-//! any        IommuGone   Gone, which nothing leaves
+//! state                  event        next state             entry
+//! Absent                 LeaveAlone   Untouched              identity
+//! Absent, Untouched      Probe        Claimed, not attached  as it is
+//! Claimed                Attach       Claimed, attached      as attached
+//! Claimed                AttachFailed Claimed, attached      blocked
+//! Claimed, not attached  Release      Untouched              identity
+//! Claimed, attached      Release      Untouched              identity, if it is one already
+//!                                     Absent                 blocked, if it is anything else
+//! Claimed                IommuGone    Gone                   blocked
+//! Absent, Untouched      IommuGone    Gone                   as it is
 //! ```
 //!
-//! Aliases of a device get the same entry and have no state of their own.
+//! Nothing leaves Gone. Aliases of a device get the same entry and have no state of their own.
 
 /// What the table entry of a device does with memory requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,11 +37,18 @@ pub enum Target {
 pub enum State {
     /// There is no such device, or nobody uses it. Its entry blocks.
     Absent,
-    /// The device had a driver before this one came, which started it without translation. Its
-    /// entry is an identity under this domain ID, and the IOMMU core does not know the device.
+    /// The device works without translation, because it had a driver before this one came, or
+    /// because it could not be claimed. Its entry is an identity under this domain ID, and the
+    /// IOMMU core does not know the device.
     Untouched(u16),
-    /// The IOMMU core has the device, and its entry is what the core attached.
-    Claimed(Target),
+    /// The IOMMU core has the device.
+    Claimed {
+        /// What its entry is.
+        target: Target,
+        /// The core has attached something since the claim. Until then the entry is the one from
+        /// before.
+        attached: bool,
+    },
     /// The IOMMU has been taken away. The device keeps the entry that it got then.
     Gone,
 }
@@ -50,14 +59,18 @@ pub enum Event {
     /// The device already has a driver when the IOMMU is switched on. The domain ID is the one of
     /// identity.
     LeaveAlone(u16),
-    /// The IOMMU core takes the device over. It has no driver.
+    /// The IOMMU core takes the device over. It has no driver. The entry stays as it is, because
+    /// firmware may still use the device, and because the claim may fail later.
     Probe,
     /// The IOMMU core attaches the device to a domain.
     Attach(Target),
-    /// The IOMMU core gives the device back.
-    Release,
-    /// The device has been removed from the bus.
-    Remove,
+    /// The output of the last [`Event::Attach`] has been executed, but the hardware has not
+    /// confirmed the new entry. The core goes on as if the domain before were still attached, and
+    /// may free either of them, so the device may use neither.
+    AttachFailed,
+    /// The IOMMU core gives the device back. The domain ID is the one of identity, for a device
+    /// whose claim has failed half-way.
+    Release(u16),
     /// The IOMMU is being taken away and cannot refuse.
     IommuGone,
 }
@@ -106,7 +119,7 @@ impl State {
         match self {
             Self::Absent => Some(Target::Blocked),
             Self::Untouched(id) => Some(Target::Identity(id)),
-            Self::Claimed(target) => Some(target),
+            Self::Claimed { target, .. } => Some(target),
             Self::Gone => None,
         }
     }
@@ -116,42 +129,64 @@ impl State {
 ///
 /// # Errors
 ///
-/// [`Refused`] if the event makes no sense in the state. Attaching to the blocking domain and
-/// giving up a device never fail once the device is claimed, because the IOMMU core relies on both,
-/// even when the IOMMU is gone.
+/// [`Refused`] if the event makes no sense in the state. Once a device is claimed, attaching it and
+/// giving it up are never refused, even when the IOMMU is gone: the IOMMU core has paths that must
+/// not fail, and the device stays blocked, whatever the core believes.
 pub fn step(state: State, event: Event) -> Result<(State, Output), Refused> {
     use {Event as E, State as S};
 
-    let next = match (state, event) {
-        (S::Gone, E::Attach(Target::Blocked) | E::Release | E::Remove | E::IommuGone) => S::Gone,
-        (S::Absent, E::LeaveAlone(id)) => S::Untouched(id),
-        (S::Absent | S::Untouched(_), E::Probe) => S::Claimed(Target::Blocked),
-        (S::Claimed(_), E::Attach(target)) => S::Claimed(target),
-        (S::Claimed(_), E::Release) => S::Absent,
-        (S::Absent | S::Untouched(_) | S::Claimed(_), E::Remove) => S::Absent,
-        (S::Absent | S::Untouched(_) | S::Claimed(_), E::IommuGone) => S::Gone,
-        (S::Absent, E::Attach(_) | E::Release)
-        | (S::Untouched(_), E::LeaveAlone(_) | E::Attach(_) | E::Release)
-        | (S::Claimed(_), E::LeaveAlone(_) | E::Probe)
-        | (S::Gone, E::LeaveAlone(_) | E::Probe | E::Attach(_)) => return Err(Refused),
-    };
-    let output = match (state.target(), final_target(state, next)) {
-        (Some(old), Some(new)) => change(old, new),
-        _ => Output::default(),
-    };
-
-    Ok((next, output))
+    match (state, event) {
+        (S::Absent, E::LeaveAlone(id)) => Ok((
+            S::Untouched(id),
+            change(Target::Blocked, Target::Identity(id)),
+        )),
+        (S::Absent, E::Probe) => Ok((claim(Target::Blocked), Output::default())),
+        (S::Untouched(id), E::Probe) => Ok((claim(Target::Identity(id)), Output::default())),
+        (S::Claimed { target, .. }, E::Attach(new)) => Ok((attached(new), change(target, new))),
+        (S::Claimed { target, .. }, E::AttachFailed) => {
+            Ok((attached(Target::Blocked), cut_off(target)))
+        }
+        (S::Claimed { target, attached }, E::Release(identity)) => {
+            let (next, entry) = released(target, attached, identity);
+            Ok((next, change(target, entry)))
+        }
+        (S::Claimed { target, .. }, E::IommuGone) => Ok((S::Gone, change(target, Target::Blocked))),
+        (S::Absent | S::Untouched(_), E::IommuGone)
+        | (S::Gone, E::Attach(_) | E::AttachFailed | E::Release(_) | E::IommuGone) => {
+            Ok((S::Gone, Output::default()))
+        }
+        (S::Absent, E::Attach(_) | E::AttachFailed | E::Release(_))
+        | (S::Untouched(_), E::LeaveAlone(_) | E::Attach(_) | E::AttachFailed | E::Release(_))
+        | (S::Claimed { .. }, E::LeaveAlone(_) | E::Probe)
+        | (S::Gone, E::LeaveAlone(_) | E::Probe) => Err(Refused),
+    }
 }
 
-/// The entry that the device has when it arrives in `next`.
+/// The state after a claim that finds the entry like this.
+fn claim(target: Target) -> State {
+    State::Claimed {
+        target,
+        attached: false,
+    }
+}
+
+/// The state after the core has attached this.
+fn attached(target: Target) -> State {
+    State::Claimed {
+        target,
+        attached: true,
+    }
+}
+
+/// The state and the entry of a device that the core has given back.
 ///
-/// When the IOMMU goes, claimed devices are blocked as long as the hardware still listens; a device
-/// that was never claimed goes on undisturbed.
-fn final_target(state: State, next: State) -> Option<Target> {
-    match (state, next) {
-        (State::Claimed(_), State::Gone) => Some(Target::Blocked),
-        (_, State::Gone) => None,
-        (_, next) => next.target(),
+/// If firmware's regions need it, the core attaches identity, and not the blocking domain, before
+/// it gives a device back. That stays.
+fn released(target: Target, attached: bool, identity: u16) -> (State, Target) {
+    match target {
+        _ if !attached => (State::Untouched(identity), Target::Identity(identity)),
+        Target::Identity(id) => (State::Untouched(id), target),
+        Target::Blocked | Target::Paging(_) => (State::Absent, Target::Blocked),
     }
 }
 
@@ -166,5 +201,16 @@ fn change(old: Target, new: Target) -> Output {
         write: Some(new),
         flush: old.domain_id(),
         leave: old.paging(),
+    }
+}
+
+/// What it takes to block a device whose entry should be `target` but may not have arrived in the
+/// hardware. So the entry is written even if it should block already.
+fn cut_off(target: Target) -> Output {
+    Output {
+        join: None,
+        write: Some(Target::Blocked),
+        flush: target.domain_id(),
+        leave: target.paging(),
     }
 }

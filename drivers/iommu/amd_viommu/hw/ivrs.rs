@@ -4,8 +4,9 @@
 //!
 //! Firmware may be wrong or hostile. [`Ivrs::parse`] walks the whole table once, through the same
 //! decoders that its accessors use later, and refuses it as a whole if anything does not add up. So
-//! the accessors cannot fail. Blocks and device entries of unknown types are stepped over by their
-//! length, because later revisions of the table add such.
+//! the accessors cannot fail. [`Ivrs::trusted`] reads the same table again later and checks nothing.
+//! Blocks and device entries of unknown types are stepped over by their length, because later
+//! revisions of the table add such.
 
 mod device;
 mod entry;
@@ -42,7 +43,7 @@ bitfield! {
     }
 }
 
-/// A table that has been found correct.
+/// A table that is, or once was, found correct.
 #[derive(Clone, Copy, Debug)]
 pub struct Ivrs<'a> {
     info: IvInfo,
@@ -87,31 +88,49 @@ impl<'a> Block<'a> {
 
         Ok(known)
     }
+
+    /// Checks what decoding does not.
+    fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Ivhd(ivhd) => ivhd.check(),
+            Self::Ivmd(_) | Self::Unknown => Ok(()),
+        }
+    }
 }
 
 impl<'a> Ivrs<'a> {
+    /// A block type that no IOMMU has.
+    const NO_TYPE: u8 = 0;
+
     /// Checks the table in `bytes`, which may be longer than the table.
     ///
     /// # Errors
     ///
     /// The first thing that is wrong, and where.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        let table = Self::checked_table(Reader::new(bytes))?;
-        let info = IvInfo(table.u32(36)?);
-        let (_, blocks) = table.split(HEADER)?;
-        let mut ivrs = Self {
-            info,
-            ivhd_type: 0,
-            blocks,
-        };
+        let table = Self::table(Reader::new(bytes))?;
+        Self::check_header(table)?;
+        let ivrs = Self::decode(table)?;
 
-        for block in Items::<Block<'a>>::new(blocks) {
-            block?;
+        for block in Items::<Block<'a>>::new(ivrs.blocks) {
+            block?.check()?;
         }
-        ivrs.ivhd_type = ivrs.choose_type()?;
-        ivrs.check_duplicates()?;
+        ivrs.check_iommus()?;
 
         Ok(ivrs)
+    }
+
+    /// Reads a table that [`Ivrs::parse`] has accepted, at the cost of a walk over its blocks.
+    ///
+    /// For any other bytes the answers mean nothing, and may end early.
+    pub fn trusted(bytes: &'a [u8]) -> Self {
+        Self::table(Reader::new(bytes))
+            .and_then(Self::decode)
+            .unwrap_or(Self {
+                info: IvInfo::default(),
+                ivhd_type: Self::NO_TYPE,
+                blocks: Reader::new(&[]),
+            })
     }
 
     /// What all IOMMUs of the machine have in common.
@@ -138,24 +157,37 @@ impl<'a> Ivrs<'a> {
         })
     }
 
-    fn checked_table(bytes: Reader<'a>) -> Result<Reader<'a>, Error> {
-        let truncated = |e: Error| e.because(Fault::Truncated);
-        let len = bytes.u32(4).map_err(truncated)?;
-        let (table, _) = usize::try_from(len)
-            .map_err(|_| bytes.error(Fault::Truncated))
-            .and_then(|len| bytes.split(len))
-            .map_err(truncated)?;
+    /// Cuts off what lies behind the table.
+    fn table(bytes: Reader<'a>) -> Result<Reader<'a>, Error> {
+        let len = usize::try_from(bytes.u32(4)?).map_err(|_| bytes.error(Fault::Truncated))?;
+        let (table, _) = bytes.split(len)?;
 
-        if bytes.array(0)? != *b"IVRS" {
-            return Err(bytes.error(Fault::Signature));
-        }
+        Ok(table)
+    }
+
+    fn check_header(table: Reader<'a>) -> Result<(), Error> {
         if table.len() < HEADER {
-            return Err(bytes.error(Fault::HeaderTooShort(table.len())));
+            return Err(table.error(Fault::HeaderTooShort(table.len())));
+        }
+        if table.array(0)? != *b"IVRS" {
+            return Err(table.error(Fault::Signature));
         }
         match table.sum() {
-            0 => Ok(table),
-            sum => Err(bytes.error(Fault::Checksum(sum))),
+            0 => Ok(()),
+            sum => Err(table.error(Fault::Checksum(sum))),
         }
+    }
+
+    fn decode(table: Reader<'a>) -> Result<Self, Error> {
+        let (_, blocks) = table.split(HEADER)?;
+        let mut ivrs = Self {
+            info: IvInfo(table.u32(36)?),
+            ivhd_type: Self::NO_TYPE,
+            blocks,
+        };
+        ivrs.ivhd_type = ivrs.choose_type();
+
+        Ok(ivrs)
     }
 
     /// Every block of a known type; the table has been checked, so none is missing.
@@ -171,18 +203,20 @@ impl<'a> Ivrs<'a> {
         })
     }
 
-    fn choose_type(&self) -> Result<u8, Error> {
+    fn choose_type(&self) -> u8 {
         let first = self.ivhds().next();
         let same = |ivhd: &Ivhd<'_>| first.as_ref().is_some_and(|first| first.same_iommu(ivhd));
 
         self.ivhds()
             .filter(same)
             .last()
-            .map(|ivhd| ivhd.block_type)
-            .ok_or(self.blocks.error(Fault::NoIommu))
+            .map_or(Self::NO_TYPE, |ivhd| ivhd.block_type)
     }
 
-    fn check_duplicates(&self) -> Result<(), Error> {
+    fn check_iommus(&self) -> Result<(), Error> {
+        if self.iommus().next().is_none() {
+            return Err(self.blocks.error(Fault::NoIommu));
+        }
         for (index, ivhd) in self.iommus().enumerate() {
             if index >= MAX_IOMMUS {
                 return Err(ivhd.error(Fault::TooManyIommus));

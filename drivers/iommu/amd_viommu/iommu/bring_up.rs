@@ -4,13 +4,13 @@
 
 use super::{
     command_ring::CommandRing, device_table::DeviceTable, event_log::EventLog,
-    registers::Registers, stats::Stats, Iommu, Sbdf,
+    registers::Registers, stats::Stats, users::Users, Iommu, Sbdf,
 };
 use hw::ivrs::{Attributes, Ivhd, IvhdFlags};
 use hw::{
     cap::Capability,
     command::{Command, Range},
-    regs::{self, Control, DevTabBase, Efr, Efr2},
+    regs::{self, Control, DevTabBase, Efr, Efr2, Status},
 };
 use kernel::{
     device::Bound,
@@ -22,6 +22,9 @@ use kernel_ext::{iommu::Handle, mmio::Window, ratelimit::RateLimit};
 
 /// Commands of one batch of single invalidations.
 const BATCH: usize = 64;
+
+/// How often the log is read before its interrupt is relied on.
+const ROUNDS: u32 = 16;
 
 /// Seconds, and messages in them, after which events are only counted.
 const MESSAGES: (u32, u32) = (5, 50);
@@ -94,11 +97,14 @@ fn capability(pdev: &pci::Device<Bound>, offset: u16) -> Result<Capability> {
 }
 
 fn map(pdev: &pci::Device<Bound>, base: u64, cap: &Capability) -> Result<Window> {
-    if cap.mmio_base().is_some_and(|other| other != base) {
-        dev_warn!(
+    if let Some(other) = cap.mmio_base().filter(|other| *other != base) {
+        dev_err!(
             pdev,
-            "IVRS and the PCI capability disagree about the registers, using IVRS\n"
+            "IVRS: registers at 0x{:x}, but the PCI capability says 0x{:x}\n",
+            base,
+            other
         );
+        return Err(EINVAL);
     }
     Window::new(base, regs::MMIO_LEN, c"amd_viommu").inspect_err(|error| {
         dev_err!(
@@ -140,7 +146,7 @@ impl Iommu {
         prepare: impl FnOnce(&Iommu) -> Result,
     ) -> Result<Arc<Self>> {
         let iommu = Self::allocate(pdev, description, index)?;
-        iommu.quiesce();
+        iommu.quiesce()?;
         prepare(&iommu)?;
         iommu.set_flags(description.flags);
         iommu.set_bases()?;
@@ -197,7 +203,9 @@ impl Iommu {
                 log <- log,
                 messages <- RateLimit::new(c"amd_viommu events", seconds, burst),
                 overflows <- RateLimit::new(c"amd_viommu overflows", seconds, 1),
+                users <- Users::new(),
                 stats: Stats::new(),
+                accepting: Atomic::new(false),
                 dead: Atomic::new(false),
                 closed: Atomic::new(false),
             }? Error),
@@ -205,17 +213,26 @@ impl Iommu {
         )
     }
 
-    /// Stops what firmware or a previous kernel left on.
-    fn quiesce(&self) {
+    /// Stops what firmware or a previous kernel left on. From here on nothing of the control register
+    /// is inherited, nor is the range that devices may reach without translation.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` when an engine does not stop: it would ignore what it is told next.
+    fn quiesce(&self) -> Result {
         self.registers.control(Control::quiesced);
         if self.registers.settle(|status| !status.running()).is_err() {
-            dev_warn!(self.dev, "an engine left on by firmware does not stop\n");
+            dev_err!(self.dev, "an engine left on by firmware does not stop\n");
+            return Err(EIO);
         }
+        self.registers.write(regs::EXCL_BASE, 0);
+        self.registers.write(regs::EXCL_LIMIT, 0);
+        Ok(())
     }
 
     fn set_flags(&self, flags: IvhdFlags) {
-        self.registers.control(|control| {
-            control
+        self.registers.control(|_| {
+            Control::default()
                 .with_ht_tun_en(flags.ht_tun())
                 .with_pass_pw(flags.pass_pw())
                 .with_res_pass_pw(flags.res_pass_pw())
@@ -268,6 +285,7 @@ impl Iommu {
         self.registers.write(regs::EVENT_LOG_BASE, log.0);
         self.registers.write(regs::EVENT_HEAD, 0);
         self.registers.write(regs::EVENT_TAIL, 0);
+        self.registers.acknowledge(Status::W1C);
         self.registers
             .control(|control| control.with_event_log_en(true));
         Ok(())
@@ -278,7 +296,11 @@ impl Iommu {
     pub(crate) fn listen(&self) {
         self.registers
             .control(|control| control.with_event_int_en(true));
-        self.round();
+        for _ in 0..ROUNDS {
+            if !self.round() {
+                return;
+            }
+        }
     }
 }
 

@@ -13,10 +13,13 @@ use hw::{
     ring::Ring,
 };
 use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
-use kernel_ext::pages::Pages;
+use kernel_ext::pages::{self, Pages};
 
 /// Size of the ring: 512 commands.
 const BYTES: usize = 8 << 10;
+
+/// How often a command may stop the engine before that is taken for good.
+const STOPS: u32 = 3;
 
 /// What a batch has to wait for.
 #[derive(Clone, Copy)]
@@ -31,6 +34,8 @@ struct State {
     sequence: u64,
     /// The engine is being restarted; nothing may be added meanwhile.
     restarting: bool,
+    /// Where it stopped last, and how often in a row.
+    stopped: (u32, u32),
 }
 
 /// The ring of one IOMMU.
@@ -60,10 +65,22 @@ impl CommandRing {
             shape: Ring::new(BYTES as u32).ok_or(EINVAL)?,
             completed: Pages::new(node, core::mem::size_of::<u64>())?,
             state <- new_spinlock_irq!(
-                State { tail: 0, head: 0, sequence: 0, restarting: false },
+                State {
+                    tail: 0,
+                    head: 0,
+                    sequence: 0,
+                    restarting: false,
+                    stopped: (0, 0),
+                },
                 "amd_viommu::ring"
             ),
         })
+    }
+
+    /// Leaves the memory to hardware that does not let go of it.
+    pub(super) fn keep(&self) {
+        self.mem.keep();
+        self.completed.keep();
     }
 
     /// Value of the base register.
@@ -135,19 +152,24 @@ impl CommandRing {
             .is_ok_and(|number| number >= ticket.0)
     }
 
-    /// Starts the engine again after it has stopped at the command at `failed`, which is replaced
-    /// by one without effect. What came behind is executed.
+    /// Starts the engine again after it has stopped at the command at physical address `failed`, or
+    /// at the head where the hardware does not say.
     ///
     /// Where the head stands after an error is OQ-33. While the engine is off the head may be
-    /// written (hardware reference 3.2), and the driver puts it on the replaced command, so that
-    /// the order of what follows is kept whatever the hardware had fetched before.
+    /// written (hardware reference 3.2), and the driver puts it back on the failed command, so that
+    /// what follows is executed in order whatever the hardware had fetched before. The command
+    /// itself is replaced by one that does at least as much, see [`CommandRing::replacement`].
     ///
     /// # Errors
     ///
     /// `EINVAL` when no command of the ring is at that address, `EBUSY` when somebody else is
-    /// about it already, `ETIMEDOUT` when the engine does not stop, `EIO` when it does not start
-    /// where it should.
-    pub(super) fn restart(&self, registers: &Registers, failed: u64) -> Result {
+    /// about it already, `ETIMEDOUT` when the engine does not stop, `EIO` when it cannot go on.
+    pub(super) fn restart(
+        &self,
+        registers: &Registers,
+        failed: Option<u64>,
+        can_invalidate_all: bool,
+    ) -> Result {
         {
             let mut state = self.state.lock();
             if state.restarting {
@@ -155,37 +177,71 @@ impl CommandRing {
             }
             state.restarting = true;
         }
-        let result = self.restart_stopped(registers, failed);
+        let result = self.restart_stopped(registers, failed, can_invalidate_all);
         self.state.lock().restarting = false;
         result
     }
 
-    fn restart_stopped(&self, registers: &Registers, failed: u64) -> Result {
+    fn restart_stopped(
+        &self,
+        registers: &Registers,
+        failed: Option<u64>,
+        can_invalidate_all: bool,
+    ) -> Result {
         registers.control(|control| control.with_cmd_buf_en(false));
         registers.settle(|status| !status.cmd_buf_run())?;
-        let head = self.replace(registers, failed);
-        registers.control(|control| control.with_cmd_buf_en(true));
-        registers.settle(|status| status.cmd_buf_run())?;
-        head
-    }
-
-    /// Puts a harmless command in place of the failed one and the head on it.
-    fn replace(&self, registers: &Registers, failed: u64) -> Result {
-        let tail = self.state.lock().tail;
-        let head = self
-            .shape
-            .pointer(registers.read(regs::CMD_HEAD))
-            .ok_or(EIO)?;
-        let base = self.base().ok_or(EINVAL)?.address();
-        let at = self.shape.failed(base, failed, head, tail).ok_or(EINVAL)?;
-        self.write(at, &Command::completion_wait(CompletionWait::default()))?;
+        let at = self.locate(registers, failed)?;
+        self.count_stop(at)?;
+        self.write(at, &self.replacement(at, can_invalidate_all)?)?;
         self.mem.publish();
         registers.write(regs::CMD_HEAD, at.into());
         if self.shape.pointer(registers.read(regs::CMD_HEAD)) != Some(at) {
             return Err(EIO);
         }
         self.state.lock().head = at;
+        registers.control(|control| control.with_cmd_buf_en(true));
+        registers.settle(|status| status.cmd_buf_run())
+    }
+
+    fn locate(&self, registers: &Registers, failed: Option<u64>) -> Result<u32> {
+        let tail = self.state.lock().tail;
+        let head = self
+            .shape
+            .pointer(registers.read(regs::CMD_HEAD))
+            .ok_or(EIO)?;
+        let Some(failed) = failed else {
+            return Ok(head);
+        };
+        let base = pages::plain(self.base().ok_or(EINVAL)?.address());
+        self.shape.failed(base, failed, head, tail).ok_or(EINVAL)
+    }
+
+    /// The same place again and again means that nothing helps.
+    fn count_stop(&self, at: u32) -> Result {
+        let mut state = self.state.lock();
+        state.stopped = match state.stopped {
+            (before, times) if before == at => (at, times + 1),
+            _ => (at, 1),
+        };
+        if state.stopped.1 > STOPS {
+            return Err(EIO);
+        }
         Ok(())
+    }
+
+    /// What to execute instead of the command at `at`: a COMPLETION_WAIT as it is, since somebody
+    /// waits for its store; instead of anything else the invalidation that includes every other, since
+    /// somebody frees memory when it is over.
+    fn replacement(&self, at: u32, can_invalidate_all: bool) -> Result<Command> {
+        let mut failed = Command::default();
+        for (word, value) in failed.0.iter_mut().enumerate() {
+            *value = self.mem.read32(at as usize + word * 4)?;
+        }
+        match failed.opcode() {
+            Command::COMPLETION_WAIT => Ok(failed),
+            _ if can_invalidate_all => Ok(Command::invalidate_iommu_all()),
+            _ => Err(EIO),
+        }
     }
 
     /// The words of every entry, for debugfs.

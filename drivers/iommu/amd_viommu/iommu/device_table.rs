@@ -43,6 +43,11 @@ impl DeviceTable {
         Ok(mem)
     }
 
+    /// Leaves the memory to hardware that does not let go of it.
+    pub(super) fn keep(&self) {
+        self.mem.keep();
+    }
+
     /// Value of the base register; `None` if the memory cannot be expressed, which does not happen
     /// with whole pages up to 2 MiB.
     pub(super) fn base(&self) -> Option<DevTabBase> {

@@ -50,6 +50,11 @@ impl EventLog {
         })
     }
 
+    /// Leaves the memory to hardware that does not let go of it.
+    pub(super) fn keep(&self) {
+        self.mem.keep();
+    }
+
     /// Value of the base register.
     pub(super) fn base(&self) -> Option<RingBase> {
         RingBase::new(self.mem.address(), BYTES)
@@ -93,17 +98,19 @@ impl EventLog {
     /// Makes the hardware log again after an overflow (hardware reference 3.2, OQ-34).
     ///
     /// Both legal ways are taken together: the bit is cleared by writing one, and the enable goes
-    /// from 0 to 1.
+    /// from 0 to 1. The log is enabled again even if it did not stop: without it nothing would ever
+    /// be reported.
     ///
     /// # Errors
     ///
     /// `ETIMEDOUT` when the log does not stop or start.
     pub(super) fn restart(&self, registers: &Registers) -> Result {
         registers.control(|control| control.with_event_log_en(false).with_event_int_en(false));
-        registers.settle(|status| !status.event_log_run())?;
+        let stopped = registers.settle(|status| !status.event_log_run());
         registers.acknowledge(Status::EVENT_OVERFLOW);
         registers.control(|control| control.with_event_int_en(true));
         registers.control(|control| control.with_event_log_en(true));
-        registers.settle(|status| status.event_log_run())
+        let started = registers.settle(|status| status.event_log_run());
+        stopped.and(started)
     }
 }

@@ -52,11 +52,18 @@ impl Registers {
         self.write(regs::STATUS, bits);
     }
 
-    /// Changes the control register.
+    /// Whether there is no device behind the window any more: every read gives all ones.
+    pub(super) fn is_gone(&self) -> bool {
+        self.read(regs::STATUS) == u64::MAX
+    }
+
+    /// Changes the control register, if there is one.
     pub(super) fn control(&self, change: impl FnOnce(Control) -> Control) {
         let _guard = self.control.lock();
         let old = Control(self.read(regs::CONTROL));
-        self.write(regs::CONTROL, change(old).0);
+        if old.0 != u64::MAX {
+            self.write(regs::CONTROL, change(old).0);
+        }
     }
 
     /// Waits until `done`, for a bounded time. Polls, so it may be called from any context.

@@ -14,7 +14,7 @@ use kernel::{
     sync::{atomic::Relaxed, Arc},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
-use kernel_ext::{irq, syscore};
+use kernel_ext::{irq, pages, syscore};
 
 use super::command_ring::Ticket;
 
@@ -70,11 +70,14 @@ impl Iommu {
                 return Ok(());
             }
             if looked.elapsed() > LOOK {
-                self.round();
+                self.drain();
                 looked = Instant::now();
             }
-            // Looked at once more after the events, which may have restarted the engine.
-            if start.elapsed() > TIMEOUT && !done() {
+            if start.elapsed() > TIMEOUT {
+                // Once more: the events just read may have started the engine again.
+                if done() {
+                    return Ok(());
+                }
                 Stats::count(&self.stats.completion_timeouts);
                 self.give_up();
             }
@@ -97,21 +100,29 @@ impl Iommu {
         );
     }
 
-    /// Takes what is in the event log; true if there may be more already.
+    /// Takes what is in the event log, and answers its interrupt; true if there may be more already.
     ///
     /// The status bit is cleared first and read again last: while it is set no further interrupt
     /// comes (OQ-36).
     pub(super) fn round(&self) -> bool {
-        let status = self.registers.status();
-        self.registers.acknowledge(status.0 & Status::EVENT_LOG_INT);
+        if self.registers.is_gone() {
+            self.close();
+            return false;
+        }
+        self.registers.acknowledge(Status::EVENT_LOG_INT);
+        self.drain() || self.registers.status().event_log_int()
+    }
+
+    /// Takes what is in the event log, up to a limit; true if that was reached.
+    fn drain(&self) -> bool {
         let taken = core::iter::from_fn(|| self.log.take(&self.registers))
             .take(ROUND)
             .map(|event| self.report(event))
             .count();
-        if status.event_overflow() {
+        if !self.registers.is_gone() && self.registers.status().event_overflow() {
             self.resume_log();
         }
-        taken == ROUND || self.registers.status().event_log_int()
+        taken == ROUND
     }
 
     fn resume_log(&self) {
@@ -134,11 +145,18 @@ impl Iommu {
         if self.messages.allows() {
             self.print(&event);
         }
-        if matches!(
-            event.kind(),
-            Kind::IllegalCommandError | Kind::CommandHardwareError
-        ) {
-            self.recover(&event);
+        match event.kind() {
+            Kind::IllegalCommandError | Kind::CommandHardwareError => self.recover(&event),
+            Kind::DevTabHardwareError | Kind::PageTabHardwareError => self.clear_hardware_error(),
+            _ => {}
+        }
+    }
+
+    /// Makes room for the next hardware error in the registers that hold one (hardware reference 3.9).
+    fn clear_hardware_error(&self) {
+        if self.efr.he_sup() {
+            let latched = self.registers.read(regs::HW_EVENT_STATUS);
+            self.registers.write(regs::HW_EVENT_STATUS, latched);
         }
     }
 
@@ -164,11 +182,17 @@ impl Iommu {
     /// Starts the command engine again after it refused a command.
     fn recover(&self, event: &Event) {
         Stats::count(&self.stats.command_errors);
-        let Some(failed) = event.address() else {
-            return;
+        self.clear_hardware_error();
+        // What a COMPLETION_WAIT could not store to is no place in the ring.
+        let failed = match event.kind() {
+            Kind::CommandHardwareError => None,
+            _ => event.address().map(pages::plain),
         };
-        match self.ring.restart(&self.registers, failed) {
-            Ok(()) => dev_warn!(self.dev, "command at 0x{:x} skipped, going on\n", failed),
+        match self
+            .ring
+            .restart(&self.registers, failed, self.efr.ia_sup())
+        {
+            Ok(()) => dev_warn!(self.dev, "command engine started again\n"),
             // Whoever else is restarting it will finish.
             Err(error) if error == EBUSY => {}
             Err(_) => self.give_up(),
@@ -196,8 +220,14 @@ impl Iommu {
     pub(crate) fn stop(&self) {
         self.close();
         self.registers.control(|control| control.quiesced());
-        if self.registers.settle(|status| !status.running()).is_err() {
-            dev_warn!(self.dev, "engines still run after being disabled\n");
+        if !self.registers.is_gone() && self.registers.settle(|status| !status.running()).is_err() {
+            dev_err!(
+                self.dev,
+                "engines still run after being disabled: their memory is lost\n"
+            );
+            self.table.keep();
+            self.ring.keep();
+            self.log.keep();
         }
     }
 }

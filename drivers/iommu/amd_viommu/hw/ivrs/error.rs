@@ -52,8 +52,6 @@ pub enum Fault {
     NoIommu,
     /// A memory region is empty.
     MemoryEmpty,
-    /// A memory region does not start or end at a page boundary.
-    MemoryUnaligned,
     /// A memory region ends outside the physical address space.
     MemoryPastEnd,
 }
@@ -109,7 +107,6 @@ impl Display for Fault {
             Self::TooManyIommus => "there are too many IOMMUs",
             Self::NoIommu => "there is no IOMMU in a block of a known type",
             Self::MemoryEmpty => "a memory region is empty",
-            Self::MemoryUnaligned => "a memory region is not aligned to pages",
             Self::MemoryPastEnd => "a memory region ends outside the physical address space",
         })
     }

@@ -62,7 +62,7 @@ impl<'a> Ivhd<'a> {
     /// The last place in configuration space where the capability block fits.
     const LAST_CAP: u16 = 0x100 - 0x18;
 
-    /// Decodes and checks a block.
+    /// Decodes a block.
     pub(super) fn decode(block: Reader<'a>) -> Result<Self, Error> {
         let short = |e: Error| e.because(Fault::BlockTooShort(block.len()));
         let block_type = block.u8(0)?;
@@ -76,7 +76,7 @@ impl<'a> Ivhd<'a> {
             (None, Attributes::default())
         };
 
-        Self {
+        Ok(Self {
             block_type,
             flags: IvhdFlags(header.u8(1)?),
             devid: header.u16(4)?,
@@ -87,8 +87,22 @@ impl<'a> Ivhd<'a> {
             features,
             block,
             entries,
+        })
+    }
+
+    /// Checks what the block says about the IOMMU, and all its device entries.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.mmio_base == 0 || self.mmio_base % Self::MMIO_ALIGN != 0 {
+            return Err(self.error(Fault::MmioBase(self.mmio_base)));
         }
-        .checked()
+        if !(0x40..=Self::LAST_CAP).contains(&self.cap_offset) || self.cap_offset % 4 != 0 {
+            return Err(self.error(Fault::CapOffset(self.cap_offset)));
+        }
+        for selection in Items::<Selection<'_>>::new(self.entries) {
+            selection?;
+        }
+
+        Ok(())
     }
 
     /// What firmware says about a device; `None` if the device is not behind this IOMMU.
@@ -137,20 +151,6 @@ impl<'a> Ivhd<'a> {
     /// An error about this block.
     pub(super) fn error(&self, fault: Fault) -> Error {
         self.block.error(fault)
-    }
-
-    fn checked(self) -> Result<Self, Error> {
-        if self.mmio_base == 0 || self.mmio_base % Self::MMIO_ALIGN != 0 {
-            return Err(self.error(Fault::MmioBase(self.mmio_base)));
-        }
-        if !(0x40..=Self::LAST_CAP).contains(&self.cap_offset) || self.cap_offset % 4 != 0 {
-            return Err(self.error(Fault::CapOffset(self.cap_offset)));
-        }
-        for selection in Items::<Selection<'_>>::new(self.entries) {
-            selection?;
-        }
-
-        Ok(self)
     }
 
     /// What the device entries select; they have been checked, so none is missing.

@@ -95,15 +95,15 @@ impl Ivmd {
     }
 }
 
-/// Checks a region, and returns its first and its last byte.
+/// Checks a region, and returns its first and its last byte, widened to whole pages.
+///
+/// Firmware names regions that begin or end within a page. Page tables cannot express that, and a
+/// device that does not reach all of its region does not work.
 fn bounds(start: u64, len: u64) -> Result<(u64, u64), Fault> {
     let last = len.checked_sub(1).ok_or(Fault::MemoryEmpty)?;
-    if (start | len) & Ivmd::PAGE != 0 {
-        return Err(Fault::MemoryUnaligned);
-    }
 
     match start.checked_add(last) {
-        Some(end) if end <= Ivmd::LAST => Ok((start, end)),
+        Some(end) if end <= Ivmd::LAST => Ok((start & !Ivmd::PAGE, end | Ivmd::PAGE)),
         _ => Err(Fault::MemoryPastEnd),
     }
 }

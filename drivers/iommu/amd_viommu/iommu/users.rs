@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How many devices use a requester ID at the moment.
+//!
+//! Devices behind a bridge, or with an alias in firmware's table, share an ID and with it an entry of
+//! the device table. Such an entry must not block as long as one of them is in use.
+
+use kernel::{new_mutex, prelude::*, sync::Mutex};
+
+struct Count {
+    devid: u16,
+    users: usize,
+}
+
+/// The counts of one IOMMU.
+#[pin_data]
+pub(super) struct Users {
+    #[pin]
+    counts: Mutex<KVec<Count>>,
+}
+
+impl Users {
+    /// No ID is used.
+    pub(super) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            counts <- new_mutex!(KVec::new(), "amd_viommu::users"),
+        })
+    }
+
+    /// Adds a user of an ID.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn add(&self, devid: u16) -> Result {
+        let mut counts = self.counts.lock();
+        match counts.iter_mut().find(|count| count.devid == devid) {
+            Some(count) => count.users += 1,
+            None => counts.push(Count { devid, users: 1 }, GFP_KERNEL)?,
+        }
+        Ok(())
+    }
+
+    /// Takes a user of an ID away; true if it was the last.
+    pub(super) fn remove(&self, devid: u16) -> bool {
+        let mut counts = self.counts.lock();
+        let Some(at) = counts.iter().position(|count| count.devid == devid) else {
+            return true;
+        };
+        let Some(count) = counts.get_mut(at) else {
+            return true;
+        };
+        count.users -= 1;
+        if count.users > 0 {
+            return false;
+        }
+        let last = counts.len() - 1;
+        counts.swap(at, last);
+        counts.pop();
+        true
+    }
+}
