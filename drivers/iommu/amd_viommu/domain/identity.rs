@@ -44,6 +44,7 @@ pub(super) fn keep(requester: &Requester) -> Result {
 /// `ENOMEM`.
 pub(crate) fn leave_alone(host: &Host, iommu: &Iommu) -> Result {
     let untouched = untouched()?;
+    preset_listed(host, iommu, untouched)?;
     for pdev in kernel_ext::pci::devices() {
         if let Some(info) = info(host, iommu, &pdev) {
             for id in host.requesters(&pdev, info)?.iter() {
@@ -52,18 +53,26 @@ pub(crate) fn leave_alone(host: &Host, iommu: &Iommu) -> Result {
             }
         }
     }
-    for ivhd in host.ivrs().iommus() {
-        if ivhd.segment != iommu.sbdf().segment || ivhd.devid != iommu.sbdf().devid {
-            continue;
-        }
-        let policy = |id| HostPolicy(ivhd.lookup(id).map_or(0, |info| info.setting));
-        // The table is made to hold every ID that firmware lists.
-        for hid in ivhd.acpi_hids() {
-            iommu.preset_entry(hid.devid, policy(hid.devid), untouched)?;
-        }
-        for special in ivhd.specials() {
-            iommu.preset_entry(special.devid, policy(special.devid), Translation::Blocked)?;
-        }
+    Ok(())
+}
+
+/// Writes the entries of what firmware lists by other names than PCI's. Comes first: an interrupt
+/// controller may send its messages under the ID of a PCI function.
+fn preset_listed(host: &Host, iommu: &Iommu, untouched: Translation) -> Result {
+    let ivrs = host.ivrs();
+    let Some(ivhd) = ivrs
+        .iommus()
+        .find(|ivhd| ivhd.segment == iommu.sbdf().segment && ivhd.devid == iommu.sbdf().devid)
+    else {
+        return Ok(());
+    };
+    let policy = |id| HostPolicy(ivhd.lookup(id).map_or(0, |info| info.setting));
+    // The table is made to hold every ID that firmware lists.
+    for special in ivhd.specials() {
+        iommu.preset_entry(special.devid, policy(special.devid), Translation::Blocked)?;
+    }
+    for hid in ivhd.acpi_hids() {
+        iommu.preset_entry(hid.devid, policy(hid.devid), untouched)?;
     }
     Ok(())
 }
