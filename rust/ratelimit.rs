@@ -36,6 +36,6 @@ impl RateLimit {
     /// Whether one more message may be printed now. Any context.
     pub fn allows(&self) -> bool {
         // SAFETY: The state is initialised and pinned; the name is a static string.
-        unsafe { bindings::___ratelimit(self.state.get(), self.name.as_ptr().cast()) != 0 }
+        unsafe { bindings::___ratelimit(self.state.get(), self.name.as_char_ptr()) != 0 }
     }
 }

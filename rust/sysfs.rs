@@ -10,7 +10,7 @@ use kernel::{
     ffi::c_char,
     fmt::{self, Write},
     prelude::*,
-    str::{CStr, Formatter},
+    str::{as_char_ptr_in_const_context, CStr, Formatter},
     sync::aref::ARef,
 };
 
@@ -31,7 +31,7 @@ pub trait Command: 'static {
 const fn command<C: Command>() -> bindings::device_attribute {
     // SAFETY: All zeroes is an attribute without callbacks.
     let mut attribute: bindings::device_attribute = unsafe { core::mem::zeroed() };
-    attribute.attr.name = C::NAME.as_ptr().cast();
+    attribute.attr.name = as_char_ptr_in_const_context(C::NAME);
     attribute.attr.mode = 0o200;
     attribute.__bindgen_anon_2.store = Some(store::<C>);
     attribute
@@ -48,7 +48,7 @@ pub(crate) const fn readable(
 ) -> bindings::device_attribute {
     // SAFETY: All zeroes is an attribute without callbacks.
     let mut attribute: bindings::device_attribute = unsafe { core::mem::zeroed() };
-    attribute.attr.name = name.as_ptr().cast();
+    attribute.attr.name = as_char_ptr_in_const_context(name);
     attribute.attr.mode = 0o444;
     attribute.__bindgen_anon_1.show = Some(show);
     attribute

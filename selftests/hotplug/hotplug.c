@@ -149,6 +149,7 @@ FIXTURE(drive) {
 FIXTURE_SETUP(drive)
 {
 	struct pci_list drives;
+	unsigned int i;
 
 	pci_find_class(&drives, 0x010802, 0xffffff);
 	if (!drives.count)
@@ -157,6 +158,8 @@ FIXTURE_SETUP(drive)
 		SKIP(return, "no AMD IOMMU driver to test");
 	if (module_probe("nvme"))
 		SKIP(return, "needs the nvme driver");
+	for (i = 0; i < drives.count; i++)
+		ASSERT_EQ(0, client_claim(drives.name[i], "nvme"));
 	if (block_find(&self->block, BLOCK_SCRATCH, WAIT_MS))
 		SKIP(return, "needs the drive that may be overwritten");
 }

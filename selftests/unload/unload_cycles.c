@@ -151,21 +151,27 @@ static int cycle(void)
 
 TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 280)
 {
+	const char *leak = NULL;
 	struct leak_mark *mark;
-	const char *leak;
 	__u64 begin;
-	int i;
+	int round, i;
 
 	for (i = 0; i < WARM_UP; i++)
 		ASSERT_EQ(0, cycle());
-	mark = leak_mark();
-	ASSERT_NE(NULL, mark);
-	begin = now_ms();
-	for (i = 0; i < CYCLES; i++)
-		ASSERT_EQ(0, cycle()) TH_LOG("cycle %d", i);
-	TH_LOG("%llu ms each", (now_ms() - begin) / CYCLES);
-	leak = leak_since(mark, CYCLES);
-	EXPECT_EQ(NULL, leak) TH_LOG("%s", leak ? leak : "");
+	/* What grows once may be a cache; what grows twice is lost. */
+	for (round = 0; round < 2; round++) {
+		mark = leak_mark();
+		ASSERT_NE(NULL, mark);
+		begin = now_ms();
+		for (i = 0; i < CYCLES; i++)
+			ASSERT_EQ(0, cycle()) TH_LOG("cycle %d", i);
+		TH_LOG("%llu ms each", (now_ms() - begin) / CYCLES);
+		leak = leak_since(mark, CYCLES);
+		if (!leak)
+			break;
+		TH_LOG("round %d: %s", round, leak);
+	}
+	EXPECT_EQ(NULL, leak);
 	EXPECT_FALSE(iommu_traces_left());
 	EXPECT_EQ(0, interrupts());
 	/* And it still works. */
@@ -177,20 +183,25 @@ TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 280)
 TEST_F_TIMEOUT(module, cycles_with_a_user_leak_nothing, 120)
 {
 	const unsigned int cycles = 20;
-	struct leak_mark *mark = NULL;
-	const char *leak;
-	unsigned int i;
+	const char *leak = NULL;
+	struct leak_mark *mark;
+	int round, i;
 
-	for (i = 0; i < WARM_UP + cycles; i++) {
-		if (i == WARM_UP)
-			mark = leak_mark();
-		ASSERT_EQ(0, viommu_load());
-		ASSERT_TRUE(dma_works(self, i));
-		ASSERT_EQ(0, clients_unbind());
-		ASSERT_EQ(0, viommu_unload());
+	for (round = 0; round < 2; round++) {
+		mark = leak_mark();
+		ASSERT_NE(NULL, mark);
+		for (i = 0; i < cycles; i++) {
+			ASSERT_EQ(0, viommu_load());
+			ASSERT_TRUE(dma_works(self, i));
+			ASSERT_EQ(0, clients_unbind());
+			ASSERT_EQ(0, viommu_unload());
+		}
+		leak = leak_since(mark, cycles);
+		if (!leak)
+			break;
+		TH_LOG("round %d: %s", round, leak);
 	}
-	leak = leak_since(mark, cycles);
-	EXPECT_EQ(NULL, leak) TH_LOG("%s", leak ? leak : "");
+	EXPECT_EQ(NULL, leak);
 }
 
 TEST_HARNESS_MAIN

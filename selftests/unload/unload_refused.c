@@ -128,20 +128,16 @@ FIXTURE(drive) {
 FIXTURE_SETUP(drive)
 {
 	const char *missing = module_missing();
+	struct pci_list drives;
+	unsigned int i;
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	if (module_probe("nvme") && !file_exists("/sys/bus/pci/drivers/nvme"))
+	if (module_probe("nvme"))
 		SKIP(return, "needs the nvme driver");
-	if (block_find(&self->block, BLOCK_SCRATCH, 2000)) {
-		struct pci_list drives;
-		unsigned int i;
-
-		/* An earlier test may have taken the driver from it. */
-		pci_find_class(&drives, 0x010802, 0xffffff);
-		for (i = 0; i < drives.count; i++)
-			pci_bind(drives.name[i], "nvme");
-	}
+	pci_find_class(&drives, 0x010802, 0xffffff);
+	for (i = 0; i < drives.count; i++)
+		ASSERT_EQ(0, client_claim(drives.name[i], "nvme"));
 	if (block_find(&self->block, BLOCK_SCRATCH, WAIT_MS))
 		SKIP(return, "needs the drive that may be overwritten");
 	self->kmsg = kmsg_open();

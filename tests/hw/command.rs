@@ -128,11 +128,11 @@ fn w60_to_w67_ranges() {
 /// (hardware reference 10.5). Written anew, bit by bit.
 fn hardware_range(command: Command) -> (u128, u128) {
     let [_, _, dw2, dw3] = command.0;
-    let address = u128::from(dw3) << 32 | u128::from(dw2 & 0xFFFF_F000);
+    let address = (u128::from(dw3) << 32) | u128::from(dw2 & 0xFFFF_F000);
     if dw2 & 1 == 0 {
         return (address, address + 0x1000);
     }
-    let Some(zero) = (12..51).find(|bit| address >> bit & 1 == 0) else {
+    let Some(zero) = (12..51).find(|bit| (address >> bit) & 1 == 0) else {
         return (0, 1 << 64);
     };
     let size = 1u128 << (zero + 1);
@@ -175,7 +175,7 @@ proptest! {
     /// up.
     #[test]
     fn ends_may_be_swapped(a: u64, difference: u64, shift in 0u32..64) {
-        let b = a ^ difference >> shift;
+        let b = a ^ (difference >> shift);
 
         prop_assert_eq!(Range::new(a, b), Range::new(b, a));
     }
@@ -187,7 +187,7 @@ proptest! {
     ) {
         let quads = |command: Command| {
             let [dw0, dw1, dw2, dw3] = command.0.map(u64::from);
-            (dw1 << 32 | dw0, dw3 << 32 | dw2)
+            ((dw1 << 32) | dw0, (dw3 << 32) | dw2)
         };
         let wait = CompletionWait {
             store: (bits & 1 != 0).then_some(Store { address, data }),

@@ -65,12 +65,12 @@ impl World {
     /// Executes what the state machine wants, in the order that it documents.
     fn execute(&mut self, output: Output) {
         if let Some(id) = output.join {
-            assert_eq!(self.lists & 1 << id, 0, "joins once");
+            assert_eq!(self.lists & (1 << id), 0, "joins once");
             self.lists |= 1 << id;
         }
         if let Some(target) = output.write {
             if let Target::Paging(id) = target {
-                assert_ne!(self.lists & 1 << id, 0, "an unmap would miss the device");
+                assert_ne!(self.lists & (1 << id), 0, "an unmap would miss the device");
             }
             self.entry = target;
             self.use_entry();
@@ -80,8 +80,8 @@ impl World {
             self.use_entry();
         }
         if let Some(id) = output.leave {
-            assert_ne!(self.lists & 1 << id, 0, "leaves what it joined");
-            assert_eq!(self.cached & 1 << id, 0, "the table may be freed now");
+            assert_ne!(self.lists & (1 << id), 0, "leaves what it joined");
+            assert_eq!(self.cached & (1 << id), 0, "the table may be freed now");
             self.lists &= !(1 << id);
         }
     }

@@ -169,7 +169,7 @@ fn each_flag_has_its_bit() {
         (25, "0x200"),
         (27, "0x800"),
     ] {
-        let event = decode([0, 0x2000_0000 | 1 << bit, 0, 0]);
+        let event = decode([0, 0x2000_0000 | (1 << bit), 0, 0]);
         assert_eq!(event.flags().to_string(), format!("[{name}]"), "bit {bit}");
     }
     for (bit, name) in [
@@ -288,7 +288,7 @@ proptest! {
 
         prop_assert!(event.domain_id().is_none() || event.pasid().is_none());
         if event.kind() == Kind::IoPageFault {
-            prop_assert_eq!(event.pasid().is_some(), dwords[1] >> 16 & 1 != 0);
+            prop_assert_eq!(event.pasid().is_some(), (dwords[1] >> 16) & 1 != 0);
         }
         prop_assert!(event.pasid().is_none_or(|pasid| pasid < 1 << 20));
     }

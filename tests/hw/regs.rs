@@ -192,7 +192,11 @@ fn running_sees_each_run_bit() {
     let run = 0b1_1001_1000u64;
 
     for bit in 0..64 {
-        assert_eq!(Status(1 << bit).running(), run >> bit & 1 != 0, "bit {bit}");
+        assert_eq!(
+            Status(1 << bit).running(),
+            (run >> bit) & 1 != 0,
+            "bit {bit}"
+        );
     }
 }
 

@@ -33,17 +33,17 @@ enum Interrupt {
 
 /// The bits `high:low`.
 fn bits(high: u32, low: u32) -> u64 {
-    (low..=high).fold(0, |bits, bit| bits | 1 << bit)
+    (low..=high).fold(0, |bits, bit| bits | (1 << bit))
 }
 
 fn bit(word: u64, bit: u32) -> bool {
-    word >> bit & 1 != 0
+    (word >> bit) & 1 != 0
 }
 
 fn memory(dte: &Dte) -> Memory {
     let [q0, q1, q2, q3] = dte.0;
     let (v, tv, gv, v_imu_en) = (bit(q0, 0), bit(q0, 1), bit(q0, 55), bit(q3, 15));
-    let mode = q0 >> 9 & 7;
+    let mode = (q0 >> 9) & 7;
     if !v {
         return Memory::Forward;
     }
@@ -77,7 +77,7 @@ fn memory(dte: &Dte) -> Memory {
 
 fn interrupt(dte: &Dte) -> Interrupt {
     let q2 = dte.0[2];
-    match (bit(q2, 0), q2 >> 60 & 3) {
+    match (bit(q2, 0), (q2 >> 60) & 3) {
         (false, _) => Interrupt::Forward,
         (true, 0) => Interrupt::Block,
         (true, _) => Interrupt::Remap(q2 & !(bits(55, 52) | bits(59, 59))),
@@ -165,7 +165,7 @@ fn neighbour(random: &mut Random, dte: Dte) -> Dte {
 
     for _ in 0..=random.below(3) {
         let (word, bit) = (random.below(4), random.below(64));
-        dte.0[word] = dte.0[word] & !(1 << bit) | other.0[word] & 1 << bit;
+        dte.0[word] = dte.0[word] & !(1 << bit) | other.0[word] & (1 << bit);
     }
     dte
 }

@@ -314,7 +314,7 @@ fn well_formed(table: &[u8]) -> bool {
         let Some(block) = table.get(at..at + 4) else {
             return false;
         };
-        let len = usize::from(block[2]) | usize::from(block[3]) << 8;
+        let len = usize::from(block[2]) | (usize::from(block[3]) << 8);
         let header = match block[0] {
             0x10 => 24,
             0x11 | 0x40 => 40,

@@ -212,13 +212,13 @@ impl Host {
     pub(crate) fn for_each_client<E>(
         &self,
         iommu: &Arc<Iommu>,
-        mut each: impl FnMut(&Arc<Client>) -> Result<(), E>,
+        each: impl FnMut(&Arc<Client>) -> Result<(), E>,
     ) -> Result<(), E> {
         let clients = self.clients.lock();
         clients
             .iter()
             .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
-            .try_for_each(|client| each(client))
+            .try_for_each(each)
     }
 
     /// Takes an unused domain ID.

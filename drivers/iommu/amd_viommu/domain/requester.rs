@@ -113,10 +113,12 @@ impl Requester {
     ///
     /// The first error of [`Iommu::set_entry`]; the other entries are written nevertheless.
     pub(super) fn write(&self, translation: Translation) -> Result {
-        self.ids.iter().fold(Ok(()), |result, id| {
+        let mut result = Ok(());
+        for id in self.ids.iter() {
             let written = self.set(*id, translation);
-            result.and(written)
-        })
+            result = result.and(written);
+        }
+        result
     }
 
     fn set(&self, id: u16, translation: Translation) -> Result {

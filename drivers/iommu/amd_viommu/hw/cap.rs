@@ -72,7 +72,7 @@ impl Capability {
         (header.id() == ID && header.kind() == Self::TYPE).then_some(Self {
             header,
             misc: Misc(misc),
-            base: u64::from(base_high) << 32 | u64::from(base_low),
+            base: (u64::from(base_high) << 32) | u64::from(base_low),
         })
     }
 

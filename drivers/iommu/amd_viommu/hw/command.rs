@@ -127,7 +127,8 @@ impl Command {
 
     /// The range that an INVALIDATE_IOMMU_PAGES names.
     pub fn range(self) -> Range {
-        let address = u64::from(self.address_high()) << 32 | u64::from(self.address_low()) << 12;
+        let address =
+            (u64::from(self.address_high()) << 32) | (u64::from(self.address_low()) << 12);
 
         Range::from_fields(address, self.sized())
     }

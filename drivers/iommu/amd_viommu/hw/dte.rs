@@ -159,12 +159,12 @@ impl Dte {
 
     /// The half that the hardware uses to translate memory requests, `q1` and `q0`.
     pub fn low(self) -> u128 {
-        u128::from(self.0[1]) << 64 | u128::from(self.0[0])
+        (u128::from(self.0[1]) << 64) | u128::from(self.0[0])
     }
 
     /// The half that the hardware uses to remap interrupts and to recognise guests, `q3` and `q2`.
     pub fn high(self) -> u128 {
-        u128::from(self.0[3]) << 64 | u128::from(self.0[2])
+        (u128::from(self.0[3]) << 64) | u128::from(self.0[2])
     }
 
     /// Puts an entry together from its halves.

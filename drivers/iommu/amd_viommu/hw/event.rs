@@ -142,9 +142,9 @@ impl Event {
         let own = own::PprRequest(self.raw.0);
 
         match self.kind {
-            Kind::InvalidPprRequest => own.gn().then(|| own.pasid_high() << 16 | own.pasid_low()),
+            Kind::InvalidPprRequest => own.gn().then(|| (own.pasid_high() << 16) | own.pasid_low()),
             kind => (kind.has_pasid() && self.raw.gn())
-                .then(|| self.raw.pasid_high() << 16 | u32::from(self.raw.domain_id())),
+                .then(|| (self.raw.pasid_high() << 16) | u32::from(self.raw.domain_id())),
         }
     }
 
@@ -161,7 +161,8 @@ impl Event {
     ///
     /// For commands it is a physical address.
     pub fn address(&self) -> Option<u64> {
-        let address = u64::from(self.raw.address_high()) << 32 | u64::from(self.raw.address_low());
+        let address =
+            (u64::from(self.raw.address_high()) << 32) | u64::from(self.raw.address_low());
 
         match self.kind {
             Kind::IllegalCommandError | Kind::IotlbInvTimeout => Some(address & !0xF),

@@ -195,7 +195,7 @@ impl Iommu {
                 cap,
                 efr,
                 efr2,
-                input_bits: description.input_bits(&cap, levels),
+                input_bits: description.input_bits(cap, levels),
                 node,
                 registers <- Registers::new(window),
                 table <- table,

@@ -71,7 +71,7 @@ impl Event {
                 let note = own::CounterZero(raw);
                 fields.put_hex(
                     "counter",
-                    Some(note.note_high() << 32 | note.note_low()),
+                    Some((note.note_high() << 32) | note.note_low()),
                     13,
                 )
             }
