@@ -91,7 +91,7 @@ make_metadata()
 {
 	local headers=$stock_dir/usr/src/linux-headers-$kernel
 	say "kernel metadata: preparing the tree for modules in Rust (about a minute)"
-	cp "$headers/.config" "$headers/Module.symvers" "$1/"
+	cp "$headers/.config" "$headers/Module.symvers" "$stock_dir/usr/lib/modules/$kernel/System.map" "$1/"
 	logged kernel-metadata in_root make -C "$source_dir" O="$1" "${stock_flags[@]}" \
 		KERNELRELEASE="$kernel" -j"$jobs" olddefconfig prepare modules_prepare
 	relocate_output "$1"

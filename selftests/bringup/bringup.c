@@ -166,9 +166,11 @@ TEST_F(module, command_ring_is_drained)
 	unsigned int head, tail, size;
 	char buf[65536];
 	__u64 value;
+	int found;
 
 	ASSERT_LT(0, debugfs_read("cmdbuf", buf, sizeof(buf)));
-	ASSERT_EQ(3, sscanf(buf, "head 0x%x tail 0x%x size 0x%x", &head, &tail, &size));
+	found = sscanf(buf, "head 0x%x tail 0x%x size 0x%x", &head, &tail, &size);
+	ASSERT_EQ(3, found);
 	EXPECT_EQ(head, tail);
 	EXPECT_LT(tail, size);
 	EXPECT_EQ(0, size & (size - 1));
@@ -195,6 +197,21 @@ TEST_F(module, counters_are_there_and_sane)
 	EXPECT_LT(0, stats_read("devices"));
 }
 
+/* Late load leaves out what cannot be kept apart from a function with a driver. */
+static bool shares_slot_with_unclaimed(const struct pci_list *all, unsigned int device)
+{
+	char driver[64];
+	unsigned int i;
+
+	for (i = 0; i < all->count; i++) {
+		if (i != device && !strncmp(all->name[i], all->name[device], 10) &&
+		    !pci_driver(all->name[i], driver, sizeof(driver)) &&
+		    pci_group(all->name[i]) < 0)
+			return true;
+	}
+	return false;
+}
+
 /* A conventional or PCIe function: bridges belong to their port driver. */
 static bool is_endpoint(const char *name)
 {
@@ -211,7 +228,8 @@ TEST_F(machine, every_device_without_a_driver_is_claimed)
 	for (i = 0; i < all.count; i++) {
 		if (!is_endpoint(all.name[i]) || pci_attr_number(all.name[i], "class") >> 8 == 0x0806)
 			continue;
-		if (!pci_driver(all.name[i], driver, sizeof(driver)))
+		if (!pci_driver(all.name[i], driver, sizeof(driver)) ||
+		    shares_slot_with_unclaimed(&all, i))
 			continue;
 		EXPECT_LE(0, pci_group(all.name[i])) TH_LOG("%s has no group", all.name[i]);
 	}

@@ -25,7 +25,7 @@ static bool has_serial(const char *controller, const char *serial)
 	snprintf(path, sizeof(path), NVME_CLASS "/%s/serial", controller);
 	if (file_read(path, text, sizeof(text)) < 0)
 		return false;
-	text[strcspn(text, " \n")] = '\0';
+	text[strcspn(text, " ")] = '\0';
 	return !strcmp(text, serial);
 }
 

@@ -23,8 +23,9 @@ bool iommu_traces_left(void);
 struct leak_mark;
 struct leak_mark *leak_mark(void);
 /*
- * Compares now with the mark: NULL, or what has grown by at least one object
- * for each cycle, or by more than a page for each.
+ * Compares now with the mark: NULL, or what has grown by about one object
+ * or one page for each cycle. Less than some dozens cannot be told from noise,
+ * and what grows in one comparison may still be a cache: repeat before judging.
  */
 const char *leak_since(struct leak_mark *mark, unsigned int cycles);
 

@@ -31,7 +31,7 @@ static unsigned int parse_flags(const char *text)
 		len = strcspn(text, " ]");
 		if (!len)
 			return flags;
-		for (i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++) {
+		for (i = 0; i < ARRAY_SIZE(flag_names); i++) {
 			if (strlen(flag_names[i].name) == len &&
 			    !strncmp(flag_names[i].name, text, len))
 				flags |= flag_names[i].bit;

@@ -64,7 +64,7 @@ int viommu_module_path(char *buf, size_t len)
 	}
 	if (uname(&uts))
 		return -errno;
-	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(folders); i++) {
 		snprintf(buf, len, "/lib/modules/%s/%s/" MODULE_NAME ".ko",
 			 uts.release, folders[i]);
 		if (file_exists(buf))

@@ -17,6 +17,10 @@
 #define GIB		(1ULL << 30)
 #define PAGE_4K		(4 * KIB)
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array)	(sizeof(array) / sizeof((array)[0]))
+#endif
+
 /* Reads a whole small file as a string, without its last newline. */
 int file_read(const char *path, char *buf, size_t len);
 int file_write(const char *path, const char *text);

@@ -128,7 +128,7 @@ static int edu(void)
 		return 1;
 	printf("%s belongs to this program; %llu MiB of its memory are at 0x%llx\n",
 	       user.dev.name, MEMORY / MIB, IOVA);
-	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		pattern_fill(user.mem, PAGE_4K, i);
 		if (edu_copy(&user.edu, IOVA + places[i], IOVA, PAGE_4K) ||
 		    !pattern_matches(user.mem + places[i], PAGE_4K, i))
@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	};
 	unsigned int i;
 
-	for (i = 0; argc == 2 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (i = 0; argc == 2 && i < ARRAY_SIZE(commands); i++) {
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run();
 	}

@@ -112,15 +112,18 @@ TEST_F(fault, domain_in_the_line_is_the_devices_own)
 	unsigned int domain;
 	struct fault fault;
 	char entry[256];
+	int found;
 	__u64 q1;
 
 	if (iommu_driver() != IOMMU_DRIVER_VIOMMU)
 		SKIP(return, "needs amd_viommu's debugfs");
 	ASSERT_EQ(0, debugfs_write("devid", self->dev.name));
 	ASSERT_LT(0, debugfs_read("devtbl", entry, sizeof(entry)));
-	ASSERT_EQ(1, sscanf(entry, "%*s %*s %*s 0x%llx", &q1));
+	found = sscanf(entry, "%*s %*s %*s 0x%llx", &q1);
+	ASSERT_EQ(1, found);
 	ASSERT_TRUE(next_fault(self, EDU_WRITE, 0x5000, &fault));
-	ASSERT_EQ(1, sscanf(strstr(fault.line, "domain="), "domain=0x%x", &domain));
+	found = sscanf(strstr(fault.line, "domain="), "domain=0x%x", &domain);
+	ASSERT_EQ(1, found);
 	EXPECT_EQ(q1 & 0xffff, domain);
 }
 
