@@ -6,15 +6,18 @@
  * That device blocks what its page tables do not allow, but never writes an
  * event: its logging function returns at once, missing and forbidden leaf
  * entries are refused without calling it, and writes to the status register
- * are ignored. This object wraps two of the device's own functions, found
- * through pointers that QEMU keeps in writable memory:
+ * are ignored. And once it has been on it looks interrupts up in the device
+ * table even when it is off, that is, in memory that belongs to somebody else.
+ * This object wraps two of the device's own functions, found through pointers
+ * that QEMU keeps in writable memory:
  *
  *   translate()   of the IOMMU memory region's class: logs an IO_PAGE_FAULT for
  *                 each refused access, as the architecture describes it;
- *   write()       of the register region: write-1-to-clear bits of STATUS.
+ *   write()       of the register region: write-1-to-clear bits of STATUS, and
+ *                 no device table while CONTROL says off.
  *
- * Translation itself stays QEMU's. Layout offsets belong to 10.0.x; init()
- * checks what it can and ends QEMU when something does not fit.
+ * Translation itself stays QEMU's. Layout offsets belong to 10.0.x; what
+ * can be checked is checked, and QEMU ended when something does not fit.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -29,6 +32,7 @@ void address_space_stl_le(void *as, uint64_t addr, uint32_t val, uint64_t attrs,
 extern char address_space_memory[];
 
 #define MODULE_INIT_BLOCK	1	/* The first kind that is run after all types are known. */
+#define IOMMU_TYPE		"amd-iommu"
 #define CLASS_NAME		"amd-iommu-iommu-memory-region"
 #define CLASS_TRANSLATE		96	/* offsetof(IOMMUMemoryRegionClass, translate) */
 #define REGION_DEVFN		0x11f	/* From the region back to AMDVIAddressSpace. */
@@ -48,6 +52,7 @@ extern char address_space_memory[];
 #define REG_EVENT_TAIL		0x2018
 #define REG_STATUS		0x2020
 
+#define CONTROL_ENABLE		(1 << 0)
 #define CONTROL_EVENT_INT	(1 << 3)
 #define STATUS_OVERFLOW		(1 << 0)
 #define STATUS_EVENT_INT	(1 << 1)
@@ -62,6 +67,15 @@ extern char address_space_memory[];
 #define EVENT_RW		(1u << 21)
 #define EVENT_PE		(1u << 22)
 
+/* A notifier: the function, then a list node of two pointers. */
+struct notifier {
+	void (*notify)(struct notifier *notifier, void *data);
+	void *node[2];
+};
+
+void qemu_add_machine_init_done_notifier(struct notifier *notifier);
+void *object_resolve_path_type(const char *path, const char *type, _Bool *ambiguous);
+
 typedef void *translate_fn(void *ret, void *region, uint64_t addr, int flag, int index);
 typedef void write_fn(void *opaque, uint64_t addr, uint64_t data, unsigned int size);
 
@@ -69,6 +83,8 @@ static translate_fn *qemu_translate;
 static write_fn *qemu_write;
 static char *state;
 static char *registers;
+static uint64_t *table_length;
+static uint64_t device_table;
 
 static uint64_t get(unsigned int reg)
 {
@@ -137,34 +153,17 @@ static void log_event(uint32_t dw0, uint32_t dw1, uint64_t addr)
 	raise_status(STATUS_EVENT_INT);
 }
 
-static void write_register(void *opaque, uint64_t addr, uint64_t data, unsigned int size)
-{
-	uint64_t keep = size == 8 ? ~0ULL : (1ULL << (8 * size)) - 1;
-
-	if ((addr & ~7ULL) == REG_STATUS) {
-		data = (data & keep) << (8 * (addr & 7));
-		set(REG_STATUS, get(REG_STATUS) & ~(data & STATUS_CLEARABLE));
-		return;
-	}
-	qemu_write(opaque, addr, data, size);
-	/* A new log starts empty. */
-	if ((addr & ~7ULL) == REG_EVENT_BASE) {
-		set(REG_EVENT_HEAD, 0);
-		set(REG_EVENT_TAIL, 0);
-	}
-}
-
-static uint64_t read_register(unsigned int reg)
-{
-	return address_space_ldq_le(address_space_memory, MMIO_BASE + reg, 0, NULL);
-}
-
 static void require(int ok, const char *what)
 {
 	if (ok)
 		return;
 	fprintf(stderr, "amdvi-events: this QEMU is built differently: %s\n", what);
 	exit(1);
+}
+
+static uint64_t read_register(unsigned int reg)
+{
+	return address_space_ldq_le(address_space_memory, MMIO_BASE + reg, 0, NULL);
 }
 
 /* Finds the register file by what it must contain at this moment. */
@@ -181,6 +180,66 @@ static char *find_registers(void)
 			return registers;
 	}
 	return NULL;
+}
+
+/* The features, by which the file is found, are there from the first reset on. */
+static void need_registers(void)
+{
+	if (!registers)
+		registers = find_registers();
+	require(registers != NULL, "no register file");
+}
+
+/* QEMU's copy of the device table's length stands behind its copy of the address. */
+static void find_table_length(void)
+{
+	uint64_t base = device_table & 0xffffffffff000;
+	uint64_t *slot;
+
+	for (slot = (uint64_t *)state; slot < (uint64_t *)(state + STATE_SEARCH); slot++) {
+		if (slot[0] == base && slot[1] == ((device_table & 0x1ff) + 1) * 128) {
+			table_length = slot + 1;
+			return;
+		}
+	}
+	require(0, "no device table");
+}
+
+/*
+ * Interrupts are looked up in the device table even while the IOMMU is off,
+ * unless the table has no length. The memory belongs to somebody else then.
+ */
+static void follow_enable(uint64_t control)
+{
+	if (!device_table)
+		return;
+	if (!table_length)
+		find_table_length();
+	*table_length = 0;
+	if (control & CONTROL_ENABLE)
+		*table_length = ((device_table & 0x1ff) + 1) * 128;
+}
+
+static void write_register(void *opaque, uint64_t addr, uint64_t data, unsigned int size)
+{
+	uint64_t keep = size == 8 ? ~0ULL : (1ULL << (8 * size)) - 1;
+
+	/* Registers are looked for outside of an access to one. Until then there is no event. */
+	if (registers && (addr & ~7ULL) == REG_STATUS) {
+		data = (data & keep) << (8 * (addr & 7));
+		set(REG_STATUS, get(REG_STATUS) & ~(data & STATUS_CLEARABLE));
+		return;
+	}
+	qemu_write(opaque, addr, data, size);
+	if (addr == REG_DEVICE_TABLE && size == 8)
+		device_table = data;
+	if (addr == REG_CONTROL)
+		follow_enable(data);
+	/* A new log starts empty. */
+	if (registers && (addr & ~7ULL) == REG_EVENT_BASE) {
+		set(REG_EVENT_HEAD, 0);
+		set(REG_EVENT_TAIL, 0);
+	}
 }
 
 /* The fields before them are small numbers or the device again. */
@@ -235,12 +294,8 @@ static void *translate(void *ret, void *region, uint64_t addr, int flag, int ind
 	memcpy(&perm, (char *)ret + ENTRY_PERM, sizeof(perm));
 	if ((perm & flag) == (unsigned int)flag)
 		return ret;
-	if (!state) {
-		state = *(char **)((char *)region - REGION_STATE);
-		registers = find_registers();
-		require(registers != NULL, "no register file");
-		hook_writes();
-	}
+	require(state == *(char **)((char *)region - REGION_STATE), "no IOMMU behind a region");
+	need_registers();
 	devid = *((uint8_t *)region - REGION_BUS) << 8 | *((uint8_t *)region - REGION_DEVFN);
 	dw1 = EVENT_IO_PAGE_FAULT | domain_of(devid);
 	if (flag & PERM_WRITE)
@@ -251,8 +306,20 @@ static void *translate(void *ret, void *region, uint64_t addr, int flag, int ind
 	return ret;
 }
 
+/* Everything has its address, and nothing runs yet. */
+static void machine_done(struct notifier *notifier, void *data)
+{
+	(void)notifier;
+	(void)data;
+	state = object_resolve_path_type("", IOMMU_TYPE, NULL);
+	if (!state)
+		return;
+	hook_writes();
+}
+
 static void init(void)
 {
+	static struct notifier done = { machine_done, { NULL, NULL } };
 	char *class = object_class_by_name(CLASS_NAME);
 	translate_fn **slot;
 
@@ -260,6 +327,7 @@ static void init(void)
 	slot = (translate_fn **)(class + CLASS_TRANSLATE);
 	qemu_translate = *slot;
 	*slot = translate;
+	qemu_add_machine_init_done_notifier(&done);
 }
 
 __attribute__((constructor)) static void preload(void)

@@ -31,6 +31,13 @@ FIXTURE_TEARDOWN(load)
 	net_down(self->name);
 }
 
+static bool passes_through(const char *pci)
+{
+	char type[32];
+
+	return pci_group_type(pci, type, sizeof(type)) > 0 && !strcmp(type, "identity");
+}
+
 TEST_F_TIMEOUT(load, drive_and_card_at_once, 100)
 {
 	long long commands = stats_read("commands"), errors = stats_read("command_errors");
@@ -50,7 +57,10 @@ TEST_F_TIMEOUT(load, drive_and_card_at_once, 100)
 	EXPECT_LT(10 * KIB, bytes);
 	if (errors >= 0) {
 		EXPECT_EQ(errors, stats_read("command_errors"));
-		EXPECT_LT(commands, stats_read("commands"));
+		/* Addresses that are passed through are never invalidated. */
+		if (!passes_through(self->block.pci)) {
+			EXPECT_LT(commands, stats_read("commands"));
+		}
 	}
 }
 

@@ -30,17 +30,21 @@ struct Lists {
 }
 
 impl Lists {
-    /// Adds a device; there is room.
+    /// Adds a device if there is room.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; nothing has changed.
     fn add(&mut self, requester: &Arc<Requester>) -> Result {
         let iommu = requester.iommu();
-        self.requesters
-            .push_within_capacity(requester.clone())
-            .map_err(|_| ENOMEM)?;
-        match self
+        if self.requesters.len() == self.requesters.capacity() {
+            return Err(ENOMEM);
+        }
+        let known = self
             .walkers
             .iter_mut()
-            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu))
-        {
+            .find(|walker| Arc::ptr_eq(&walker.iommu, iommu));
+        match known {
             Some(walker) => walker.devices += 1,
             None => {
                 let walker = Walker {
@@ -52,7 +56,9 @@ impl Lists {
                     .map_err(|_| ENOMEM)?;
             }
         }
-        Ok(())
+        self.requesters
+            .push_within_capacity(requester.clone())
+            .map_err(|_| ENOMEM)
     }
 }
 
@@ -99,11 +105,17 @@ impl Members {
 
     /// Adds a device: from now on its IOMMU takes part in flushes.
     ///
+    /// A device that comes back takes the place that it left, which needs no memory: the core has
+    /// paths back to the default domain that must not fail.
+    ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(super) fn join(&self, requester: &Arc<Requester>) -> Result {
         loop {
+            if self.lists.lock().add(requester).is_ok() {
+                return Ok(());
+            }
             // Memory can be waited for only outside the lock.
             let (walkers, requesters) = {
                 let lists = self.lists.lock();

@@ -42,21 +42,16 @@ impl Users {
     }
 
     /// Takes a user of an ID away; true if it was the last.
+    ///
+    /// The count itself stays: a device that comes back to its domain must not fail for want of memory.
     pub(super) fn remove(&self, devid: u16) -> bool {
         let mut counts = self.counts.lock();
-        let Some(at) = counts.iter().position(|count| count.devid == devid) else {
-            return true;
-        };
-        let Some(count) = counts.get_mut(at) else {
-            return true;
-        };
-        count.users -= 1;
-        if count.users > 0 {
-            return false;
+        match counts.iter_mut().find(|count| count.devid == devid) {
+            Some(count) => {
+                count.users = count.users.saturating_sub(1);
+                count.users == 0
+            }
+            None => true,
         }
-        let last = counts.len() - 1;
-        counts.swap(at, last);
-        counts.pop();
-        true
     }
 }
