@@ -18,7 +18,7 @@
 //! 3. the IOMMU core's probe lock, then a group's mutex;
 //! 4. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
 //! 5. the life of a client, a mutex;
-//! 6. the other mutexes of [`domain::host`], one at a time;
+//! 6. the other mutexes of [`domain::host`] and an IOMMU's counts of users, one at a time;
 //! 7. the lock of a page table's top;
 //! 8. the members of a domain;
 //! 9. the device table;
