@@ -51,11 +51,6 @@ impl Window {
         }
     }
 
-    /// Physical address of the window.
-    pub fn phys(&self) -> u64 {
-        self.phys
-    }
-
     fn at(&self, offset: usize, size: usize) -> Option<*mut c_void> {
         let fits = offset % size == 0 && offset.checked_add(size)? <= self.len;
         fits.then(|| self.base.as_ptr().wrapping_byte_add(offset))
