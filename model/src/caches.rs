@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The caches, which keep what they have until software invalidates it.
+//!
+//! What drops what (hardware.md 3.9):
+//!
+//! | Kept | Dropped by |
+//! |---|---|
+//! | device-table entries with their SE state | INVALIDATE_DEVTAB_ENTRY of the requester |
+//! | final host translations | INVALIDATE_IOMMU_PAGES, GN = 0, over the address |
+//! | final nested translations | GN = 0 over the guest physical address; GN = 1 with the PASID over the address |
+//! | final guest translations | GN = 1 with the PASID over the address |
+//! | directory entries, GCR3 entries | the same as the translations below them, only with PDE = 1 |
+//!
+//! A nested translation remembers through which guest physical addresses it goes, so that a
+//! range with GN = 0 drops exactly what it must. All caches are bounded and replace in turn.
+
+mod kept;
+mod key;
+mod ranges;
+mod sets;
+
+pub(crate) use kept::{Directory, Kept, Root};
+pub(crate) use key::{low_bits, Range, Tag};
+pub(crate) use ranges::Ranges;
+pub(crate) use sets::Sets;
+
+use crate::command::Pages;
+use crate::device_table::{DeviceEntry, Half, Settled};
+use crate::system::System;
+use crate::Iommu;
+
+/// All caches.
+#[derive(Debug)]
+pub struct Caches {
+    entries: Sets<u16, KeptEntry>,
+    /// Final translations.
+    pub(crate) translations: Ranges<Kept>,
+    /// Directory entries of host and guest tables; the range is what lies below the entry.
+    pub(crate) directories: Ranges<Directory>,
+    /// Entries of GCR3 tables.
+    pub(crate) roots: Sets<Tag, Root>,
+    /// What the referee knows of device-table entries.
+    pub(crate) settled: Settled,
+    entry_uses: u32,
+    translation_uses: u32,
+    /// They were not empty when IommuEn went to 1, and nothing was invalidated since.
+    suspect: bool,
+}
+
+/// A device-table entry in the cache.
+#[derive(Clone, Copy, Debug)]
+struct KeptEntry {
+    entry: DeviceEntry,
+    /// SE: a page fault was logged already.
+    fault_logged: bool,
+    /// Halves that requests have used, in the order of [`Half`].
+    noted: [bool; 2],
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Caches::new()
+    }
+}
+
+impl Caches {
+    /// Empty caches.
+    pub fn new() -> Self {
+        Caches {
+            entries: Sets::new(128),
+            translations: Ranges::new(1024),
+            directories: Ranges::new(256),
+            roots: Sets::new(64),
+            settled: Settled::new(),
+            entry_uses: 0,
+            translation_uses: 0,
+            suspect: false,
+        }
+    }
+
+    /// The cached entry of a requester.
+    pub(crate) fn device_entry(&self, requester: u16) -> Option<DeviceEntry> {
+        self.entries.find(&requester).map(|kept| kept.entry)
+    }
+
+    /// Keeps the entry of a requester.
+    pub(crate) fn keep_device_entry(&mut self, requester: u16, entry: DeviceEntry) {
+        let kept = KeptEntry {
+            entry,
+            fault_logged: false,
+            noted: [false; 2],
+        };
+        self.entries.insert(requester, kept);
+    }
+
+    /// Whether this is the first request since the fetch of an entry that uses `half` of it.
+    pub(crate) fn first_use(&mut self, requester: u16, half: Half) -> bool {
+        self.entries.find_mut(&requester).is_some_and(|kept| {
+            let [memory, interrupt] = &mut kept.noted;
+            let noted = match half {
+                Half::Memory => memory,
+                Half::Interrupt => interrupt,
+            };
+            !core::mem::replace(noted, true)
+        })
+    }
+
+    /// SE: whether this is the first page fault since the entry was fetched.
+    pub(crate) fn first_fault(&mut self, requester: u16) -> bool {
+        self.entries
+            .find_mut(&requester)
+            .is_none_or(|kept| !core::mem::replace(&mut kept.fault_logged, true))
+    }
+
+    /// Counts a use of a cached device-table entry; whether the referee looks at this one.
+    pub(crate) fn is_entry_check_due(&mut self, every: u32) -> bool {
+        is_due(&mut self.entry_uses, every)
+    }
+
+    /// The same for cached translations.
+    pub(crate) fn is_translation_check_due(&mut self, every: u32) -> bool {
+        is_due(&mut self.translation_uses, every)
+    }
+
+    /// Drops a random entry of one of the caches; whether there was one.
+    pub(crate) fn evict(&mut self, random: u64) -> bool {
+        match random & 3 {
+            0 => self.entries.evict(random >> 2).is_some(),
+            1 => self.directories.evict(random >> 2),
+            2 => self.roots.evict(random >> 2).is_some(),
+            _ => self.translations.evict(random >> 2),
+        }
+    }
+
+    /// IommuEn went from 0 to 1: old contents are to be invalidated before they are used.
+    pub(crate) fn iommu_enabled(&mut self) {
+        self.suspect = !self.is_empty();
+    }
+
+    /// Something that was cached is used. Whether it dates from before IommuEn went to 1 and
+    /// software has invalidated nothing since; true once.
+    pub(crate) fn is_left_over(&mut self) -> bool {
+        core::mem::take(&mut self.suspect)
+    }
+
+    fn is_empty(&self) -> bool {
+        let others = self.entries.len() + self.roots.len();
+        others + self.translations.len() + self.directories.len() == 0
+    }
+}
+
+fn is_due(uses: &mut u32, every: u32) -> bool {
+    *uses = uses.saturating_add(1);
+    let due = every != 0 && *uses >= every;
+    if due {
+        *uses = 0;
+    }
+    due
+}
+
+impl Iommu {
+    /// INVALIDATE_DEVTAB_ENTRY: forgets the entry of a requester, and its SE state.
+    /// Memory is read for the referee only: what it holds now is what software settled on.
+    pub(crate) fn drop_device_entry(&mut self, system: &mut dyn System, device: u16) {
+        self.settle_device_entry(system, device);
+        self.caches.entries.remove(&device);
+        self.caches.suspect = false;
+    }
+
+    /// INVALIDATE_IOMMU_PAGES: host translations of a domain (`pasid` is `None`) and the nested
+    /// ones that go through them, or guest translations of {domain, PASID}; with `directories`
+    /// also what leads there.
+    pub(crate) fn drop_pages(
+        &mut self,
+        domain: u16,
+        pasid: Option<u32>,
+        pages: Pages,
+        directories: bool,
+    ) {
+        let caches = &mut self.caches;
+        caches.suspect = false;
+        caches.translations.retain(domain, |range, kept| {
+            !hits(range, kept.through, pasid, pages)
+        });
+        if !directories {
+            return;
+        }
+        caches.directories.retain(domain, |range, kept| {
+            !hits(range, kept.through, pasid, pages)
+        });
+        caches.roots.retain(|tag, root| {
+            let hit = match pasid {
+                Some(_) => tag.pasid == pasid,
+                None => overlap(root.through, pages),
+            };
+            tag.domain != domain || !hit
+        });
+    }
+
+    /// INVALIDATE_IOMMU_ALL.
+    pub(crate) fn drop_all(&mut self) {
+        let caches = &mut self.caches;
+        caches.entries.clear();
+        caches.translations.clear();
+        caches.directories.clear();
+        caches.roots.clear();
+        caches.settled.forget();
+        caches.suspect = false;
+    }
+
+    /// Random eviction, which a part may do at any time.
+    pub(crate) fn evict_now_and_then(&mut self) {
+        if self.schedule.is_async() && self.schedule.below(32) == 0 {
+            let random = self.schedule.below(1 << 32);
+            if self.caches.evict(random) {
+                self.counters.caches.evictions += 1;
+            }
+        }
+    }
+}
+
+/// Whether an invalidation reaches an entry of its domain.
+fn hits(range: &Range, through: Option<(u64, u64)>, pasid: Option<u32>, pages: Pages) -> bool {
+    let own = Some((range.start, range.last()));
+    match (range.tag.pasid, pasid) {
+        (mine, theirs) if mine == theirs => overlap(own, pages),
+        (Some(_), None) => overlap(through, pages),
+        _ => false,
+    }
+}
+
+fn overlap(range: Option<(u64, u64)>, pages: Pages) -> bool {
+    range.is_some_and(|(start, last)| start <= pages.last && pages.start <= last)
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counters as JSON.
+//!
+//! | Key | Value |
+//! |---|---|
+//! | `registers` | object of `mmio`, `vf`, `vf_control`; each by offset, four hexadecimal digits: `{"reads":n,"writes":n}` |
+//! | `commands` | `host`: number by opcode, one hexadecimal digit; `guests`: the same by guest ID (decimal) |
+//! | `events` | the same by event code |
+//! | `requests`, `aborts` | numbers |
+//! | `walks` | `host`, `guest`, `nested`, `private`, `entries`: numbers |
+//! | `caches` | `device_table`, `translation`, `directory`, `pasid`: `{"hits":n,"misses":n}`; `evictions`: number |
+//! | `interrupts` | number |
+//! | `guest_interrupts` | number by guest ID (decimal) |
+//!
+//! Every key of the left column is always there; the order is that of the table, and ascending
+//! within an object that is keyed by numbers.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use core::fmt::{Display, Write};
+
+use crate::counters::{Accesses, Aperture, Caches, Counters, Lookups, Walks};
+
+impl Counters {
+    /// Writes the fields of a JSON object, without the braces.
+    pub fn write_json(&self, out: &mut String) {
+        self.write_registers(out);
+        out.push_str(",\"commands\":");
+        by_owner(out, &self.commands);
+        out.push_str(",\"events\":");
+        by_owner(out, &self.events);
+        put(out, format_args!(",\"requests\":{}", self.requests));
+        put(out, format_args!(",\"aborts\":{}", self.aborts));
+        walks(out, &self.walks);
+        caches(out, &self.caches);
+        put(out, format_args!(",\"interrupts\":{}", self.interrupts));
+        out.push_str(",\"guest_interrupts\":");
+        object(out, &self.guest_interrupts, |out, (gid, n)| {
+            put(out, format_args!("\"{gid}\":{n}"));
+        });
+    }
+
+    fn write_registers(&self, out: &mut String) {
+        let apertures = [
+            ("\"registers\":{\"mmio\":", Aperture::Mmio),
+            (",\"vf\":", Aperture::Vf),
+            (",\"vf_control\":", Aperture::VfControl),
+        ];
+        for (key, aperture) in apertures {
+            out.push_str(key);
+            let registers = self.registers.range((aperture, 0)..=(aperture, u32::MAX));
+            object(out, registers, |out, ((_, offset), accesses)| {
+                register(out, *offset, accesses);
+            });
+        }
+        out.push('}');
+    }
+}
+
+fn register(out: &mut String, offset: u32, accesses: &Accesses) {
+    let Accesses { reads, writes } = accesses;
+    put(
+        out,
+        format_args!("\"{offset:04x}\":{{\"reads\":{reads},\"writes\":{writes}}}"),
+    );
+}
+
+/// Numbers by (gid, code): those of gid 0 are the host's.
+fn by_owner(out: &mut String, counters: &BTreeMap<(u16, u8), u64>) {
+    out.push_str("{\"host\":");
+    by_code(out, counters, 0);
+    out.push_str(",\"guests\":");
+    object(out, Guests::of(counters), |out, gid| {
+        put(out, format_args!("\"{gid}\":"));
+        by_code(out, counters, gid);
+    });
+    out.push('}');
+}
+
+fn by_code(out: &mut String, counters: &BTreeMap<(u16, u8), u64>, gid: u16) {
+    let own = counters.range((gid, 0)..=(gid, u8::MAX));
+    object(out, own, |out, ((_, code), n)| {
+        put(out, format_args!("\"{code:x}\":{n}"));
+    });
+}
+
+/// The guest IDs of a map, each once.
+struct Guests<'a> {
+    counters: &'a BTreeMap<(u16, u8), u64>,
+    next: Option<u16>,
+}
+
+impl<'a> Guests<'a> {
+    fn of(counters: &'a BTreeMap<(u16, u8), u64>) -> Self {
+        Guests {
+            counters,
+            next: Some(1),
+        }
+    }
+}
+
+impl Iterator for Guests<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let ((gid, _), _) = self.counters.range((self.next?, 0)..).next()?;
+        self.next = gid.checked_add(1);
+        Some(*gid)
+    }
+}
+
+fn walks(out: &mut String, walks: &Walks) {
+    put(
+        out,
+        format_args!(
+            ",\"walks\":{{\"host\":{},\"guest\":{},\"nested\":{},\"private\":{},\"entries\":{}}}",
+            walks.host, walks.guest, walks.nested, walks.private, walks.entries
+        ),
+    );
+}
+
+fn caches(out: &mut String, caches: &Caches) {
+    let all = [
+        (",\"caches\":{\"device_table\":", &caches.device_table),
+        (",\"translation\":", &caches.translation),
+        (",\"directory\":", &caches.directory),
+        (",\"pasid\":", &caches.pasid),
+    ];
+    for (key, Lookups { hits, misses }) in all {
+        put(
+            out,
+            format_args!("{key}{{\"hits\":{hits},\"misses\":{misses}}}"),
+        );
+    }
+    put(out, format_args!(",\"evictions\":{}}}", caches.evictions));
+}
+
+/// An object whose members `member` writes.
+fn object<I: IntoIterator>(
+    out: &mut String,
+    items: I,
+    mut member: impl FnMut(&mut String, I::Item),
+) {
+    out.push('{');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        member(out, item);
+    }
+    out.push('}');
+}
+
+/// Appends text. Writing to a string does not fail.
+fn put(out: &mut String, text: impl Display) {
+    let _ = write!(out, "{text}");
+}

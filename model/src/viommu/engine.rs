@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command engine of a guest: when it works, and how it fetches and stops.
+//!
+//! In a synchronous model the commands are done when the write of the tail returns: at most a
+//! ring-full, because nobody moves the tail meanwhile. In an asynchronous model each step of the
+//! schedule does one command of one guest.
+//!
+//! INVALIDATE_IOMMU_ALL of a guest reads both of its maps, a hundred thousand entries. Nothing is
+//! cached for a device while a call works on commands, so that the second one in a call finds
+//! nothing to drop and is not carried out: a guest cannot multiply the cost by the length of its
+//! ring.
+
+use super::execute::Fetched;
+use super::memory::{Fault, Space};
+use super::Part;
+use crate::config::{RefusedHead, UnmappedId};
+use crate::event::Event;
+use crate::registers::ring::Ring;
+use crate::registers::status::COMMAND_RUN;
+use crate::schedule::Engine;
+use crate::system::System;
+use crate::Iommu;
+
+/// Entries of the largest ring.
+const RING_FULL: u32 = 0x8000;
+
+/// Why a command stops the engine of its guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The command, at this system physical address, is not one that a guest may give.
+    Illegal(u64),
+    /// Memory could not be reached.
+    Fault(Fault),
+    /// An ID has no valid map entry.
+    Unmapped {
+        /// System physical address of the command.
+        command: u64,
+        /// Private address of the map entry.
+        entry: u64,
+    },
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Refusal::Fault(fault)
+    }
+}
+
+impl Iommu {
+    /// The guest wrote its command tail.
+    pub(super) fn ring_doorbell(&mut self, system: &mut dyn System, gid: u16) {
+        if !self.guests.look(gid).has_commands() {
+            self.guests.ready.remove(&gid);
+            return;
+        }
+        match self.set_dirty(system, gid, true) {
+            Ok(()) => self.guest_commands_ready(system, gid),
+            Err(fault) => self.refuse(system, gid, Refusal::Fault(fault)),
+        }
+    }
+
+    /// A command engine may have something to do: its tail moved, or it started to run.
+    pub(super) fn guest_commands_ready(&mut self, system: &mut dyn System, gid: u16) {
+        if !self.guests.look(gid).has_commands() {
+            return;
+        }
+        self.guests.ready.insert(gid);
+        if self.schedule.is_async() {
+            self.wake_engines(system);
+        } else {
+            self.work_on(system, gid);
+        }
+    }
+
+    /// Executes commands of a guest that has work. Returns false if no guest has any. Called by
+    /// [`Iommu::run`]; picks the guest at random in an asynchronous model and does one command of
+    /// it.
+    pub(crate) fn step_guests(&mut self, system: &mut dyn System) -> bool {
+        let Some(gid) = self.pick_guest() else {
+            return false;
+        };
+        if self.schedule.is_async() {
+            self.guests.emptied = None;
+            self.step_guest(system, gid);
+        } else {
+            self.work_on(system, gid);
+        }
+        true
+    }
+
+    /// A guest with work whose engine does not stand still: the first one from a random ID on.
+    fn pick_guest(&mut self) -> Option<u16> {
+        let start = self.schedule.below(1 << 16) as u16;
+        let ready = &self.guests.ready;
+        ready
+            .range(start..)
+            .chain(ready.range(..start))
+            .copied()
+            .find(|gid| !self.schedule.is_stalled(Engine::GuestCommands(*gid)))
+    }
+
+    /// Executes what is in the command buffer of a guest.
+    fn work_on(&mut self, system: &mut dyn System, gid: u16) {
+        self.guests.emptied = None;
+        for _ in 0..RING_FULL {
+            let stalled = self.schedule.is_stalled(Engine::GuestCommands(gid));
+            if stalled || !self.guests.ready.contains(&gid) {
+                return;
+            }
+            self.step_guest(system, gid);
+        }
+    }
+
+    /// Fetches and executes one command.
+    fn step_guest(&mut self, system: &mut dyn System, gid: u16) {
+        let ring = self.guests.look(gid).commands();
+        let done = self
+            .fetch_guest(system, gid, &ring)
+            .map_err(Refusal::Fault)
+            .and_then(|fetched| self.execute_guest(system, gid, &fetched));
+        let head = match done {
+            Ok(()) => ring.after(ring.head),
+            Err(_) => self.refused_head(&ring),
+        };
+        self.guests.touch(gid).pointers.command_head = head;
+        if let Err(refusal) = done {
+            self.refuse(system, gid, refusal);
+        }
+        if !self.guests.look(gid).has_commands() {
+            self.guests.ready.remove(&gid);
+        }
+    }
+
+    /// Reads the command at the head: a guest physical address (hardware.md 6.5).
+    fn fetch_guest(
+        &mut self,
+        system: &mut dyn System,
+        gid: u16,
+        ring: &Ring,
+    ) -> Result<Fetched, Fault> {
+        let address = ring.base.wrapping_add(u64::from(ring.head));
+        let mut bytes = [0; 16];
+        let resolved = self.engine_read(system, gid, (Space::Guest, address), &mut bytes)?;
+        Ok(Fetched::new(&bytes, resolved))
+    }
+
+    /// Where the head stands after a refused command (OQ-33).
+    fn refused_head(&self, ring: &Ring) -> u32 {
+        match self.config.readings.refused_head {
+            RefusedHead::OnCommand => ring.head,
+            RefusedHead::BehindCommand => ring.after(ring.head),
+            RefusedHead::AtTail => ring.tail,
+        }
+    }
+
+    /// Stops the command engine of a guest and tells the host (hardware.md 6.5, OQ-14). The guest
+    /// sees CmdBufRun = 0 and no event. Each stop costs at most one event, so that a guest cannot
+    /// flood the host's log without the help of the host, which alone can restart the engine.
+    fn refuse(&mut self, system: &mut dyn System, gid: u16, refusal: Refusal) {
+        let guest = self.guests.touch(gid);
+        guest.status.put(COMMAND_RUN, false);
+        self.guests.ready.remove(&gid);
+        let vflags = Part::Commands.flags();
+        let illegal = self.config.readings.unmapped_id == UnmappedId::IllegalCommand;
+        let event = match refusal {
+            Refusal::Fault(fault) => {
+                return self.report_fault(system, gid, Part::Commands, &fault);
+            }
+            Refusal::Unmapped { entry, .. } if !illegal => Event::ViommuHardwareError {
+                gid,
+                source: Part::Commands.source(),
+                write: false,
+                present: false,
+                permission: false,
+                address: entry,
+                vflags,
+            },
+            Refusal::Illegal(address)
+            | Refusal::Unmapped {
+                command: address, ..
+            } => Event::IllegalCommand { address, vflags },
+        };
+        self.report(system, event);
+    }
+}

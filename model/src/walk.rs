@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Address translation: from a request to where it goes, or to a fault.
+//!
+//! [`Iommu::translate`] asks the device table, then the caches, then the tables. What it answers
+//! for a request outside FEE0_0000h-FEEF_FFFFh says nothing of writes into that range, which are
+//! interrupts, even if the size of the answer covers it: such a write has to be asked for itself.
+
+mod check;
+mod fault;
+mod gcr3;
+mod guest;
+mod guest_entry;
+mod host;
+mod host_entry;
+mod interrupt;
+mod page;
+mod resolve;
+mod route;
+mod tables;
+
+pub(crate) use page::{Page, Table};
+pub use resolve::Unresolved;
+
+use crate::device_table::{DeviceEntry, Half};
+use crate::request::{Access, Answer, Request, Translation};
+use crate::system::System;
+use crate::Iommu;
+
+use page::{Fault, Need};
+use route::Route;
+use tables::{Live, Settings, Walk};
+
+impl Iommu {
+    /// Translates a request of a device. Logs a fault where there is one.
+    pub fn translate(&mut self, system: &mut dyn System, request: &Request) -> Answer {
+        self.counters.requests += 1;
+        if !self.registers.control.iommu() {
+            return untouched(request);
+        }
+        self.evict_now_and_then();
+        let answer = if interrupt::is_interrupt(request) {
+            self.interrupt_request(system, request)
+        } else {
+            self.memory_request(system, request)
+        };
+        if answer == Answer::Abort {
+            self.counters.aborts += 1;
+        }
+        answer
+    }
+
+    fn memory_request(&mut self, system: &mut dyn System, request: &Request) -> Answer {
+        let entry = match self.device_entry_for(system, request.requester, Half::Memory) {
+            Ok(entry) => entry,
+            Err(why) => return self.no_entry(system, request, why),
+        };
+        let route = match self.route(&entry, request) {
+            Ok(route) => route,
+            Err(refusal) => return self.refuse_request(system, request, &entry, refusal),
+        };
+        match self.page_of(system, request, &route) {
+            Ok(page) => forward(request, &page, &entry, &route),
+            Err(fault) => self.fault(system, request, &entry, fault),
+        }
+    }
+
+    fn page_of(
+        &mut self,
+        system: &mut dyn System,
+        request: &Request,
+        route: &Route,
+    ) -> Result<Page, Fault> {
+        let need = self.need(request);
+        let (found, walked) = self.walk(system, request.requester, route, request.address, need);
+        if walked {
+            let walks = &mut self.counters.walks;
+            match route {
+                Route::Pass | Route::Untouched => {}
+                Route::Host(_) => walks.host += 1,
+                Route::Guest(guest) if guest.host.table.is_none() => walks.guest += 1,
+                Route::Guest(_) => walks.nested += 1,
+            }
+        }
+        found
+    }
+
+    /// Walks, and has the referee look at what came out of the caches. The flag says whether the
+    /// answer was not in the cache of final translations.
+    fn walk(
+        &mut self,
+        system: &mut dyn System,
+        requester: u16,
+        route: &Route,
+        address: u64,
+        need: Need,
+    ) -> (Result<Page, Fault>, bool) {
+        let mut walk = Walk {
+            system: &mut *system,
+            settings: Settings::of(self),
+            live: Some(Live {
+                caches: &mut self.caches,
+                counters: &mut self.counters,
+                referee: &mut self.referee,
+                requester,
+                assisted: false,
+                missed: false,
+            }),
+        };
+        let found = walk.route(route, address, need);
+        let (assisted, missed) = walk
+            .live
+            .map_or((false, false), |live| (live.assisted, live.missed));
+        if assisted && self.caches.is_translation_check_due(self.config.check_hits) {
+            self.check_translation(system, requester, route, address, need, &found);
+        }
+        (found, missed)
+    }
+
+    /// What a request needs. Without a PASID it is a user access; without USSup and NXSup the
+    /// bits of guest tables that these features are about do not count.
+    fn need(&self, request: &Request) -> Need {
+        let features = &self.config.features;
+        let user = request.pasid.is_none() || !request.privileged;
+        Need {
+            read: request.access.reads(),
+            write: request.access.writes(),
+            user: user && features.user_supervisor(),
+            execute: request.access == Access::Execute && features.nx(),
+        }
+    }
+}
+
+impl Walk<'_> {
+    fn route(&mut self, route: &Route, address: u64, need: Need) -> Result<Page, Fault> {
+        match route {
+            Route::Pass | Route::Untouched => Ok(Page::IDENTITY),
+            Route::Host(host) => self.host(host, address, need.below()),
+            Route::Guest(guest) => self.guest(guest, address, need),
+        }
+    }
+}
+
+/// The request goes on as it came, with all rights.
+fn untouched(request: &Request) -> Answer {
+    Answer::Forward(Translation {
+        address: request.address,
+        size: 0,
+        read: true,
+        write: true,
+    })
+}
+
+fn forward(request: &Request, page: &Page, entry: &DeviceEntry, route: &Route) -> Answer {
+    if matches!(route, Route::Untouched) {
+        return untouched(request);
+    }
+    Answer::Forward(Translation {
+        address: page.at(request.address),
+        size: 1u64.checked_shl(u32::from(page.shift)).unwrap_or(0),
+        read: page.rights.read && entry.read_allowed(),
+        write: page.rights.write && entry.write_allowed(),
+    })
+}

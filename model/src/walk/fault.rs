@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events of requests that are aborted, hardware.md 3.5 and 3.9.
+//!
+//! The address of a page fault is that of the request, also if the host table below a guest
+//! table had no page for an entry or for the result: the device knows no other.
+
+use crate::device_table::{DeviceEntry, EntryFault, NoEntry};
+use crate::event::{Access as Attributes, Event, HardwareError, VFlags};
+use crate::request::{Access, Answer, Request};
+use crate::system::System;
+use crate::walk::page::Fault;
+use crate::walk::route::Refusal;
+use crate::Iommu;
+
+impl Iommu {
+    /// There is no entry for the requester.
+    pub(super) fn no_entry(
+        &mut self,
+        system: &mut dyn System,
+        request: &Request,
+        why: NoEntry,
+    ) -> Answer {
+        let access = attributes(request);
+        let event = match why {
+            NoEntry::BeyondTable => page_fault(access, 0, 0, Fault::NotPresent),
+            NoEntry::Failed(address) => Event::DeviceTableHardwareError {
+                access,
+                error: HardwareError::TargetAbort,
+                address,
+                vflags: VFlags::default(),
+            },
+        };
+        self.report_device_event(system, None, event);
+        Answer::Abort
+    }
+
+    /// The entry refuses the request.
+    pub(super) fn refuse_request(
+        &mut self,
+        system: &mut dyn System,
+        request: &Request,
+        entry: &DeviceEntry,
+        refusal: Refusal,
+    ) -> Answer {
+        match refusal {
+            Refusal::Entry(why) => self.illegal_entry(system, request, entry, why),
+            Refusal::Page(fault) => self.fault(system, request, entry, fault),
+        }
+    }
+
+    /// ILLEGAL_DEV_TABLE_ENTRY. SA, SE and IG do not suppress it.
+    pub(super) fn illegal_entry(
+        &mut self,
+        system: &mut dyn System,
+        request: &Request,
+        entry: &DeviceEntry,
+        why: EntryFault,
+    ) -> Answer {
+        let event = Event::IllegalDeviceTableEntry {
+            access: attributes(request),
+            reserved: why == EntryFault::Reserved,
+            address: request.address,
+            vflags: VFlags::default(),
+        };
+        self.report_device_event(system, Some(entry), event);
+        Answer::Abort
+    }
+
+    /// The walk failed: a page fault, unless the entry suppresses it, or a hardware error.
+    pub(super) fn fault(
+        &mut self,
+        system: &mut dyn System,
+        request: &Request,
+        entry: &DeviceEntry,
+        fault: Fault,
+    ) -> Answer {
+        let access = attributes(request);
+        let event = match fault {
+            Fault::Failed(address) => Event::PageTableHardwareError {
+                access,
+                domain: entry.domain(),
+                error: HardwareError::TargetAbort,
+                address,
+                vflags: VFlags::default(),
+            },
+            _ if self.is_suppressed(request.requester, entry) => return Answer::Abort,
+            _ => page_fault(access, entry.domain(), request.address, fault),
+        };
+        self.report_device_event(system, Some(entry), event);
+        Answer::Abort
+    }
+
+    /// SA suppresses all page faults of memory requests, SE all after the first.
+    fn is_suppressed(&mut self, requester: u16, entry: &DeviceEntry) -> bool {
+        entry.suppress_all()
+            || (entry.suppress_after_first() && !self.caches.first_fault(requester))
+    }
+}
+
+/// What events say of a request. US and NX belong to requests with a PASID.
+pub(super) fn attributes(request: &Request) -> Attributes {
+    let pasid = request.pasid.is_some();
+    Attributes {
+        device: request.requester,
+        pasid: request.pasid,
+        interrupt: super::interrupt::is_interrupt(request),
+        write: request.access.writes(),
+        execute: pasid && request.access == Access::Execute,
+        user: pasid && !request.privileged,
+        translation: false,
+    }
+}
+
+/// IO_PAGE_FAULT.
+pub(super) fn page_fault(access: Attributes, domain: u16, address: u64, fault: Fault) -> Event {
+    Event::IoPageFault {
+        access,
+        domain,
+        present: fault != Fault::NotPresent,
+        permission: fault == Fault::Permission,
+        reserved: fault == Fault::Reserved,
+        address,
+        vflags: VFlags::default(),
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The walk of a host (v1) table, hardware.md 4.1.
+
+use crate::device_table::HostTable;
+use crate::walk::host_entry::{decode, marks};
+use crate::walk::page::{reach, Fault, Need, Page, Rights, Step, Table};
+use crate::walk::tables::{answer, Host, Walk, ROUNDS};
+
+impl Walk<'_> {
+    /// Translates an address by a host stage.
+    pub(crate) fn host(&mut self, host: &Host, address: u64, need: Need) -> Result<Page, Fault> {
+        let Some(root) = host.table else {
+            return Ok(Page::IDENTITY);
+        };
+        if let Some(kept) = self.cached(host.tag(), address, need) {
+            return answer(kept, need);
+        }
+        let found = self.host_walk(host, root, address, need);
+        self.keep(host.tag(), address, &found, None);
+        found
+    }
+
+    fn host_walk(
+        &mut self,
+        host: &Host,
+        root: HostTable,
+        address: u64,
+        need: Need,
+    ) -> Result<Page, Fault> {
+        if root.levels < 6 && address >> reach(root.levels) != 0 {
+            return Err(Fault::NotPresent);
+        }
+        let top = Table {
+            address: root.root,
+            level: root.levels,
+            rights: Rights::ALL,
+        };
+        let mut table = self.cached_table(host.tag(), address).unwrap_or(top);
+        // Each table is of a lower level than the one before.
+        for _ in 0..6 {
+            match self.host_step(host, &table, address, need)? {
+                Step::Page(page) => return Ok(page),
+                Step::Table(next) => {
+                    self.keep_table(host.tag(), address, next, None);
+                    table = next;
+                }
+            }
+        }
+        Err(Fault::BadTable)
+    }
+
+    fn host_step(
+        &mut self,
+        host: &Host,
+        table: &Table,
+        address: u64,
+        need: Need,
+    ) -> Result<Step, Fault> {
+        let slot = table.slot(address);
+        let mut value = self.read(slot)?;
+        for _ in 0..ROUNDS {
+            let outcome = decode(value, table, address, need);
+            self.judge(slot, value, &outcome);
+            let step = outcome?;
+            let bits = marks(&step, host.had, need);
+            match self.mark(slot, value, bits)? {
+                Some(found) => value = found,
+                None => return Ok(with_dirty(step, host.had != 3 || need.write)),
+            }
+        }
+        Err(Fault::Failed(slot))
+    }
+}
+
+/// The step after D was set, or where nobody wants it.
+pub(super) fn with_dirty(step: Step, dirty: bool) -> Step {
+    match step {
+        Step::Page(page) => Step::Page(Page {
+            dirty: page.dirty || dirty,
+            ..page
+        }),
+        table => table,
+    }
+}

@@ -1,0 +1,485 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the caches keep, what drops it, and what the referee says of the rest (hardware.md 3.4,
+//! 3.9, 4.5).
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod support;
+mod walk_stage;
+
+use amd_iommu_model::config::Features;
+use amd_iommu_model::referee::Rule;
+use amd_iommu_model::request::Access;
+use amd_iommu_model::Config;
+use support::{command, Bench, Dte, HostTables, Rights, GUEST_OFFSET};
+use walk_stage::{Stage, DEVICE, DOMAIN};
+
+const PAGE: u64 = 0x1000;
+
+fn stale(bench: &Bench) -> u64 {
+    bench.iommu.referee().count_of(Rule::StaleTranslation)
+}
+
+fn submit(bench: &mut Bench, command: [u32; 4]) {
+    bench.submit(&[command]);
+    bench.completion_wait();
+}
+
+/// A device in domain 7 with one page, which the cache has.
+fn host(size: u64) -> (Bench, HostTables) {
+    let mut bench = Bench::genoa();
+    let table = HostTables::new(&mut bench.machine, 4);
+    table.map(
+        &mut bench.machine,
+        0x4000_0000,
+        0x9000_0000,
+        size,
+        Rights::ALL,
+    );
+    bench.install(DEVICE, &Dte::host(DOMAIN, table.root, 4));
+    bench.target(DEVICE, 0x4000_0000, Access::Read);
+    (bench, table)
+}
+
+#[test]
+fn a_page_stays_until_an_invalidation_of_its_domain_reaches_it() {
+    let everything = (0, u64::MAX);
+    // Size of the page, domain, PASID, range, whether it goes.
+    let cases = [
+        (PAGE, DOMAIN, None, (0x4000_0000, 0x4000_0fff), true),
+        (PAGE, DOMAIN, None, (0x4000_1000, 0x4000_1fff), false),
+        (PAGE, DOMAIN, None, (0x3fff_f000, 0x3fff_ffff), false),
+        (PAGE, DOMAIN, None, (0x4000_0000, 0x4000_ffff), true),
+        (PAGE, DOMAIN, None, everything, true),
+        (PAGE, DOMAIN + 1, None, everything, false),
+        (PAGE, DOMAIN + 0x100, None, everything, false),
+        (PAGE, DOMAIN, Some(0), everything, false),
+        (1 << 21, DOMAIN, None, (0x401f_f000, 0x401f_ffff), true),
+        (1 << 21, DOMAIN, None, (0x4020_0000, 0x4020_0fff), false),
+        (1 << 16, DOMAIN, None, (0x4000_f000, 0x4000_ffff), true),
+    ];
+    for (size, domain, pasid, (first, last), goes) in cases {
+        let (mut bench, table) = host(size);
+        table.map(
+            &mut bench.machine,
+            0x4000_0000,
+            0xa000_0000,
+            size,
+            Rights::ALL,
+        );
+        submit(
+            &mut bench,
+            command::invalidate_pages(domain, pasid, first, last, false),
+        );
+        let expected = if goes { 0xa000_0000 } else { 0x9000_0000 };
+        assert_eq!(
+            bench.target(DEVICE, 0x4000_0000, Access::Read),
+            Some(expected),
+            "{size:x} {domain} {first:x}"
+        );
+        assert_eq!(stale(&bench), u64::from(!goes));
+    }
+}
+
+#[test]
+fn invalidate_all_drops_pages_and_an_entry_invalidation_does_not() {
+    for (command, goes) in [
+        (command::invalidate_all(), true),
+        (command::invalidate_entry(DEVICE), false),
+    ] {
+        let (mut bench, table) = host(PAGE);
+        table.unmap(&mut bench.machine, 0x4000_0000, PAGE);
+        submit(&mut bench, command);
+        assert_eq!(
+            bench.target(DEVICE, 0x4000_0000, Access::Read).is_none(),
+            goes
+        );
+        assert_eq!(stale(&bench), u64::from(!goes));
+    }
+}
+
+#[test]
+fn a_new_root_needs_the_invalidation_of_the_domain() {
+    let (mut bench, _) = host(PAGE);
+    let other = HostTables::new(&mut bench.machine, 3);
+    other.map(
+        &mut bench.machine,
+        0x4000_0000,
+        0xa000_0000,
+        PAGE,
+        Rights::ALL,
+    );
+    bench.install(DEVICE, &Dte::host(DOMAIN, other.root, 3));
+    assert_eq!(
+        bench.target(DEVICE, 0x4000_0000, Access::Read),
+        Some(0x9000_0000)
+    );
+    assert_eq!(stale(&bench), 1);
+    submit(&mut bench, command::invalidate_domain(DOMAIN, None));
+    assert_eq!(
+        bench.target(DEVICE, 0x4000_0000, Access::Read),
+        Some(0xa000_0000)
+    );
+    assert_eq!(stale(&bench), 1);
+}
+
+#[test]
+fn directory_entries_go_with_pde_only() {
+    for directories in [false, true] {
+        let (mut bench, table) = host(PAGE);
+        // The table of level 1 moves, with another page in it.
+        let at = table.entry(&mut bench.machine, 0x4000_0000, 2);
+        let moved = bench.machine.page();
+        bench.machine.poke(at, support::tables::v1_table(moved, 1));
+        bench.machine.poke(
+            moved,
+            support::tables::v1_leaf(0xa000_0000, 1, PAGE, Rights::ALL),
+        );
+        let range = (0x4000_0000, 0x4000_0fff);
+        submit(
+            &mut bench,
+            command::invalidate_pages(DOMAIN, None, range.0, range.1, directories),
+        );
+        let expected = if directories {
+            0xa000_0000
+        } else {
+            0x9000_0000
+        };
+        assert_eq!(
+            bench.target(DEVICE, 0x4000_0000, Access::Read),
+            Some(expected)
+        );
+        assert_eq!(
+            stale(&bench),
+            u64::from(!directories),
+            "a walk from a stale directory counts"
+        );
+    }
+}
+
+#[test]
+fn directories_outside_the_range_stay() {
+    let (mut bench, table) = host(PAGE);
+    let entries = |bench: &Bench| bench.iommu.counters().walks.entries;
+    table.map(
+        &mut bench.machine,
+        0x4000_1000,
+        0x9000_1000,
+        PAGE,
+        Rights::ALL,
+    );
+    table.map(
+        &mut bench.machine,
+        0x4000_2000,
+        0x9000_2000,
+        PAGE,
+        Rights::ALL,
+    );
+    // The table of level 1 that serves the page lies beside this range, those above reach it.
+    submit(
+        &mut bench,
+        command::invalidate_pages(DOMAIN, None, 0x4020_0000, 0x4020_0fff, true),
+    );
+    let before = entries(&bench);
+    bench.target(DEVICE, 0x4000_1000, Access::Read);
+    assert_eq!(entries(&bench) - before, 1);
+    submit(
+        &mut bench,
+        command::invalidate_pages(DOMAIN, None, 0x4000_3000, 0x4000_3fff, true),
+    );
+    bench.target(DEVICE, 0x4000_2000, Access::Read);
+    assert_eq!(entries(&bench) - before, 1 + 4);
+}
+
+#[test]
+fn absent_pages_are_cached_with_npcache_only() {
+    for np_cache in [false, true] {
+        for nested in [false, true] {
+            let mut features = Features::genoa();
+            features.np_cache = np_cache;
+            let mut stage = Stage::on(Bench::on(Config::new(features)), nested, 4, 0, 1);
+            assert_eq!(stage.target(0x5000, Access::Read, Some(1)), None);
+            stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
+            let found = stage.target(0x5000, Access::Read, Some(1)).is_some();
+            assert_eq!(found, !np_cache);
+            assert_eq!(stale(&stage.bench), u64::from(np_cache));
+            let page = command::invalidate_pages(DOMAIN, Some(1), 0x5000, 0x5fff, false);
+            submit(&mut stage.bench, page);
+            assert!(stage.target(0x5000, Access::Read, Some(1)).is_some());
+        }
+    }
+}
+
+#[test]
+fn rights_are_cached_and_matter_only_for_what_is_asked() {
+    let (mut bench, table) = host(PAGE);
+    table.map(
+        &mut bench.machine,
+        0x4000_0000,
+        0x9000_0000,
+        PAGE,
+        Rights::READ,
+    );
+    assert!(bench.target(DEVICE, 0x4000_0000, Access::Read).is_some());
+    assert_eq!(stale(&bench), 0, "a read is allowed by both");
+    assert!(
+        bench.target(DEVICE, 0x4000_0000, Access::Write).is_some(),
+        "from the cache"
+    );
+    assert_eq!(stale(&bench), 1);
+    submit(
+        &mut bench,
+        command::invalidate_pages(DOMAIN, None, 0x4000_0000, 0x4000_0fff, false),
+    );
+    assert!(bench.target(DEVICE, 0x4000_0000, Access::Write).is_none());
+    table.map(
+        &mut bench.machine,
+        0x4000_0000,
+        0x9000_0000,
+        PAGE,
+        Rights::ALL,
+    );
+    assert!(bench.target(DEVICE, 0x4000_0000, Access::Read).is_some());
+    assert!(bench.target(DEVICE, 0x4000_0000, Access::Write).is_some());
+    assert_eq!(stale(&bench), 1);
+}
+
+/// What goes from a guest's caches: GN, PASID, range, PDE, and whether the page goes.
+#[test]
+fn guest_pages_are_tagged_with_domain_and_pasid() {
+    for nested in [false, true] {
+        let all = (0, u64::MAX);
+        for (domain, pasid, (first, last), goes) in [
+            (DOMAIN, Some(1), (0x5000, 0x5fff), true),
+            (DOMAIN, Some(1), (0x6000, 0x6fff), false),
+            (DOMAIN, Some(0), all, false),
+            (DOMAIN + 1, Some(1), all, false),
+            (DOMAIN, None, all, nested),
+            (DOMAIN, None, (0x8000_9000, 0x8000_9fff), nested),
+            (DOMAIN, None, (0x5000, 0x5fff), false),
+        ] {
+            let mut stage = Stage::new(nested, 4, 0, 1);
+            stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
+            let old = stage.target(0x5000, Access::Read, Some(1));
+            stage.map(0x5000, 0x8000_a000, PAGE, Rights::ALL);
+            submit(
+                &mut stage.bench,
+                command::invalidate_pages(domain, pasid, first, last, false),
+            );
+            let now = stage.target(0x5000, Access::Read, Some(1));
+            assert_eq!(now != old, goes, "{nested} {domain} {pasid:?} {first:x}");
+            assert_eq!(stale(&stage.bench), u64::from(!goes));
+        }
+    }
+}
+
+#[test]
+fn a_change_of_the_host_table_reaches_nested_pages_by_their_guest_physical_address() {
+    for (first, last, goes) in [
+        (0x9000_0000, 0x9000_0fff, true),
+        (0x9000_1000, 0x9000_1fff, false),
+        (0, u64::MAX, true),
+    ] {
+        let mut stage = Stage::new(true, 4, 0, 1);
+        stage.map(0x5000, 0x10_9000_0000, PAGE, Rights::ALL);
+        let table = stage.host.unwrap();
+        table.map(
+            &mut stage.bench.machine,
+            0x10_9000_0000,
+            0x7000,
+            PAGE,
+            Rights::ALL,
+        );
+        assert_eq!(stage.target(0x5000, Access::Read, Some(1)), Some(0x7000));
+        table.map(
+            &mut stage.bench.machine,
+            0x10_9000_0000,
+            0x8000,
+            PAGE,
+            Rights::ALL,
+        );
+        let base = if last == u64::MAX { 0 } else { 0x10_0000_0000 };
+        let command = command::invalidate_pages(DOMAIN, None, base | first, base | last, false);
+        submit(&mut stage.bench, command);
+        let expected = if goes { 0x8000 } else { 0x7000 };
+        assert_eq!(stage.target(0x5000, Access::Read, Some(1)), Some(expected));
+        assert_eq!(stale(&stage.bench), u64::from(!goes));
+    }
+}
+
+#[test]
+fn gcr3_entries_are_cached_by_pasid_and_go_with_pde() {
+    for (pasid, directories, goes) in [(1, true, true), (1, false, false), (2, true, false)] {
+        let mut stage = Stage::new(true, 4, 0, 1);
+        stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
+        stage.target(0x5000, Access::Read, Some(1));
+        let other = support::PageTables::new(&mut stage.bench.machine, 4, GUEST_OFFSET);
+        other.map(
+            &mut stage.bench.machine,
+            0x5000,
+            0x8000_a000,
+            PAGE,
+            Rights::ALL,
+        );
+        let gcr3 = stage.gcr3;
+        gcr3.set(&mut stage.bench.machine, 1, &other);
+        submit(
+            &mut stage.bench,
+            command::invalidate_pages(DOMAIN, Some(1), 0x5000, 0x5fff, false),
+        );
+        submit(
+            &mut stage.bench,
+            command::invalidate_pages(DOMAIN, Some(pasid), 0, u64::MAX, directories),
+        );
+        let expected = if goes { 0x8000_a000 } else { 0x8000_9000 };
+        assert_eq!(
+            stage.target(0x5000, Access::Read, Some(1)),
+            Some(expected + GUEST_OFFSET)
+        );
+        assert_eq!(stale(&stage.bench), u64::from(!goes));
+    }
+}
+
+#[test]
+fn the_gcr3_entry_is_found_in_its_cache() {
+    let mut stage = Stage::new(false, 4, 1, 0x345);
+    stage.map(0x5000, 0x9000, PAGE, Rights::ALL);
+    stage.map(0x80_0000_5000, 0x9000, PAGE, Rights::ALL);
+    stage.target(0x5000, Access::Read, Some(0x345));
+    let before = stage.bench.iommu.counters().walks.entries;
+    assert_eq!(before, 2 + 4);
+    // No directory leads there: the walk begins at the root again.
+    stage.target(0x80_0000_5000, Access::Read, Some(0x345));
+    let counters = stage.bench.iommu.counters();
+    assert_eq!(counters.walks.entries - before, 4);
+    assert_eq!(
+        (counters.caches.pasid.hits, counters.caches.pasid.misses),
+        (1, 1)
+    );
+}
+
+#[test]
+fn two_devices_of_a_domain_share_translations() {
+    let (mut bench, _) = host(PAGE);
+    let empty = HostTables::new(&mut bench.machine, 4);
+    bench.install(
+        0x400,
+        &Dte {
+            iw: false,
+            ..Dte::host(DOMAIN, empty.root, 4)
+        },
+    );
+    assert_eq!(
+        bench.target(0x400, 0x4000_0000, Access::Read),
+        Some(0x9000_0000)
+    );
+    assert_eq!(
+        bench.target(0x400, 0x4000_0000, Access::Write),
+        None,
+        "IW is the device's own"
+    );
+    assert!(bench.target(DEVICE, 0x4000_0000, Access::Write).is_some());
+}
+
+#[test]
+fn the_smallest_of_overlapping_pages_answers() {
+    let (mut bench, table) = host(1 << 21);
+    // A split without invalidation: both sizes are cached now, as in hardware.
+    table.map(
+        &mut bench.machine,
+        0x4000_0000,
+        0x9000_0000,
+        PAGE,
+        Rights::ALL,
+    );
+    submit(
+        &mut bench,
+        command::invalidate_pages(DOMAIN, None, 0x4000_0000, 0x4000_0fff, true),
+    );
+    assert_eq!(
+        bench.target(DEVICE, 0x4000_0000, Access::Read),
+        Some(0x9000_0000)
+    );
+    assert_eq!(
+        bench.target(DEVICE, 0x4000_1000, Access::Read),
+        None,
+        "the large page is gone as a whole"
+    );
+    assert_eq!(stale(&bench), 0);
+}
+
+#[test]
+fn more_pages_than_the_cache_holds_are_served_and_most_of_them_are_kept() {
+    let mut bench = Bench::genoa();
+    let table = HostTables::new(&mut bench.machine, 4);
+    bench.install(DEVICE, &Dte::host(DOMAIN, table.root, 4));
+    let pages = |count: u64| (0..count).map(|page| 0x4000_0000 + page * PAGE);
+    for va in pages(8192) {
+        table.map(
+            &mut bench.machine,
+            va,
+            va + 0x10_0000_0000,
+            PAGE,
+            Rights::ALL,
+        );
+    }
+    for va in pages(8192) {
+        assert_eq!(
+            bench.target(DEVICE, va, Access::Read),
+            Some(va + 0x10_0000_0000)
+        );
+    }
+    submit(&mut bench, command::invalidate_all());
+    for _ in 0..2 {
+        for va in pages(2048) {
+            bench.target(DEVICE, va, Access::Read);
+        }
+    }
+    let hits = bench.iommu.counters().caches.translation.hits;
+    assert!(
+        hits > 1800,
+        "{hits} of 2048 pages are found in a cache of 4096"
+    );
+    assert!(bench.violations().is_empty(), "{:?}", bench.violations());
+}
+
+#[test]
+fn random_evictions_happen_in_asynchronous_models_only_and_follow_the_seed() {
+    let run = |seed: Option<u64>| {
+        let mut config = Config::new(Features::genoa());
+        config.asynchrony = seed;
+        let mut bench = Bench::on(config);
+        let table = HostTables::new(&mut bench.machine, 4);
+        table.map(&mut bench.machine, 0, 0x10_0000_0000, 1 << 30, Rights::ALL);
+        bench.install(DEVICE, &Dte::host(DOMAIN, table.root, 4));
+        for page in 0..20_000 {
+            let va = page % 1000 * PAGE;
+            assert_eq!(
+                bench.target(DEVICE, va, Access::Read),
+                Some(va + 0x10_0000_0000)
+            );
+        }
+        let caches = bench.iommu.counters().caches;
+        (caches.evictions, caches.device_table.misses)
+    };
+    assert_eq!(run(None), (0, 1));
+    let (evictions, _) = run(Some(7));
+    assert!(evictions > 0);
+    assert_eq!(run(Some(7)), run(Some(7)));
+    assert_ne!(run(Some(7)), run(Some(8)));
+}
+
+#[test]
+fn a_reserved_bit_in_a_table_is_a_violation() {
+    let (mut bench, table) = host(PAGE);
+    let at = table.entry(&mut bench.machine, 0x4000_1000, 1);
+    bench.machine.poke(at, 0x6010_0000_9000_1001);
+    assert_eq!(bench.target(DEVICE, 0x4000_1000, Access::Read), None);
+    assert_eq!(bench.iommu.referee().count_of(Rule::ReservedTableBit), 1);
+}
