@@ -44,8 +44,6 @@ pub struct Caches {
     pub(crate) settled: Settled,
     entry_uses: u32,
     translation_uses: u32,
-    /// They were not empty when IommuEn went to 1, and nothing was invalidated since.
-    suspect: bool,
 }
 
 /// A device-table entry in the cache.
@@ -75,35 +73,33 @@ impl Caches {
             settled: Settled::new(),
             entry_uses: 0,
             translation_uses: 0,
-            suspect: false,
         }
     }
 
-    /// The cached entry of a requester.
-    pub(crate) fn device_entry(&self, requester: u16) -> Option<DeviceEntry> {
-        self.entries.find(&requester).map(|kept| kept.entry)
+    /// The cached entry of a requester, and whether no request has used this half of it before.
+    pub(crate) fn use_device_entry(
+        &mut self,
+        requester: u16,
+        half: Half,
+    ) -> Option<(DeviceEntry, bool)> {
+        let kept = self.entries.find_mut(&requester)?;
+        let [memory, interrupt] = &mut kept.noted;
+        let noted = match half {
+            Half::Memory => memory,
+            Half::Interrupt => interrupt,
+        };
+        let first = !core::mem::replace(noted, true);
+        Some((kept.entry, first))
     }
 
-    /// Keeps the entry of a requester.
-    pub(crate) fn keep_device_entry(&mut self, requester: u16, entry: DeviceEntry) {
+    /// Keeps the entry of a requester, fetched for a request that uses `half`.
+    pub(crate) fn keep_device_entry(&mut self, requester: u16, entry: DeviceEntry, half: Half) {
         let kept = KeptEntry {
             entry,
             fault_logged: false,
-            noted: [false; 2],
+            noted: [half == Half::Memory, half == Half::Interrupt],
         };
         self.entries.insert(requester, kept);
-    }
-
-    /// Whether this is the first request since the fetch of an entry that uses `half` of it.
-    pub(crate) fn first_use(&mut self, requester: u16, half: Half) -> bool {
-        self.entries.find_mut(&requester).is_some_and(|kept| {
-            let [memory, interrupt] = &mut kept.noted;
-            let noted = match half {
-                Half::Memory => memory,
-                Half::Interrupt => interrupt,
-            };
-            !core::mem::replace(noted, true)
-        })
     }
 
     /// SE: whether this is the first page fault since the entry was fetched.
@@ -132,22 +128,6 @@ impl Caches {
             _ => self.translations.evict(random >> 2),
         }
     }
-
-    /// IommuEn went from 0 to 1: old contents are to be invalidated before they are used.
-    pub(crate) fn iommu_enabled(&mut self) {
-        self.suspect = !self.is_empty();
-    }
-
-    /// Something that was cached is used. Whether it dates from before IommuEn went to 1 and
-    /// software has invalidated nothing since; true once.
-    pub(crate) fn is_left_over(&mut self) -> bool {
-        core::mem::take(&mut self.suspect)
-    }
-
-    fn is_empty(&self) -> bool {
-        let others = self.entries.len() + self.roots.len();
-        others + self.translations.len() + self.directories.len() == 0
-    }
 }
 
 fn is_due(uses: &mut u32, every: u32) -> bool {
@@ -165,7 +145,6 @@ impl Iommu {
     pub(crate) fn drop_device_entry(&mut self, system: &mut dyn System, device: u16) {
         self.settle_device_entry(system, device);
         self.caches.entries.remove(&device);
-        self.caches.suspect = false;
     }
 
     /// INVALIDATE_IOMMU_PAGES: host translations of a domain (`pasid` is `None`) and the nested
@@ -179,7 +158,6 @@ impl Iommu {
         directories: bool,
     ) {
         let caches = &mut self.caches;
-        caches.suspect = false;
         caches.translations.retain(domain, |range, kept| {
             !hits(range, kept.through, pasid, pages)
         });
@@ -206,7 +184,6 @@ impl Iommu {
         caches.directories.clear();
         caches.roots.clear();
         caches.settled.forget();
-        caches.suspect = false;
     }
 
     /// Random eviction, which a part may do at any time.

@@ -348,3 +348,30 @@ fn a_reset_forgets_the_entries() {
     assert!(!passes(&mut bench));
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
 }
+
+#[test]
+fn an_invalidation_judges_its_own_device_only() {
+    let (old, new) = (Dte::host(1, 0x1000, 3), Dte::host(2, 0x2000, 4));
+    let mut bench = Bench::genoa();
+    bench.install(DEVICE, &old);
+    bench.put_entry(DEVICE, new.words());
+    bench.dma(DEVICE, 0x5000, Access::Read, None);
+    bench.install(DEVICE + 1, &Dte::pass(9));
+    assert_eq!(count(&bench, Rule::TornDeviceEntry), 0);
+    invalidate(&mut bench);
+    assert_eq!(count(&bench, Rule::TornDeviceEntry), 0);
+}
+
+#[test]
+fn invalidate_all_settles_every_entry() {
+    let mut bench = Bench::genoa();
+    bench.install(DEVICE, &Dte::host(1, 0x1000, 3));
+    for entry in [Dte::host(2, 0x2000, 4), Dte::host(3, 0x3000, 5)] {
+        bench.put_entry(DEVICE, entry.words());
+        bench.submit(&[command::invalidate_all()]);
+        bench.completion_wait();
+        bench.dma(DEVICE, 0x5000, Access::Read, None);
+    }
+    bench.install(DEVICE, &Dte::host(4, 0x4000, 6));
+    assert_eq!(count(&bench, Rule::TornDeviceEntry), 0);
+}

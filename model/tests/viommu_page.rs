@@ -107,6 +107,13 @@ fn an_engine_without_a_translate_id_that_translates_is_a_violation() {
         (Dte::default(), 1),
         (Dte::blocked(), 1),
         (Dte::pass(1), 1),
+        (
+            Dte {
+                tv: false,
+                ..Dte::host(1, 0x1_0000_0000, 4)
+            },
+            1,
+        ),
         (Dte::host(1, 0x1_0000_0000, 4), 0),
     ];
     for (entry, violations) in entries {

@@ -208,7 +208,7 @@ fn gcr3_tables_of_all_depths_serve_what_they_reach() {
             let mut stage = Stage::on(deep(15), nested, 4, glx, pasid & 0x1ff);
             stage.map(0x1000, 0x8000_7000, 0x1000, Rights::ALL);
             let gcr3 = stage.gcr3;
-            if reached {
+            if pasid >> (9 * (glx + 1)) == 0 {
                 gcr3.set(&mut stage.bench.machine, pasid, &stage.tables);
             }
             let found = stage.target(0x1000, Access::Read, Some(pasid)).is_some();
@@ -327,4 +327,21 @@ fn a_and_d_are_set_and_gdupdatedis_forbids_d() {
             );
         }
     }
+}
+
+#[test]
+fn the_first_write_through_a_cached_clean_page_sets_d() {
+    let mut stage = Stage::new(false, 4, 0, 1);
+    stage.map(0x1000, 0x7000, 0x1000, Rights::ALL);
+    let leaf = stage.walked()[3];
+    let clean = stage.bench.machine.peek(leaf) & !(A | D);
+    stage.bench.machine.poke(leaf, clean);
+    stage.target(0x1000, Access::Read, Some(1));
+    assert_eq!(stage.bench.machine.peek(leaf), clean | A);
+    stage.target(0x1000, Access::Write, Some(1));
+    assert_eq!(stage.bench.machine.peek(leaf), clean | A | D);
+    // From here on the cache has it dirty: D that software clears stays clear.
+    stage.bench.machine.poke(leaf, clean | A);
+    stage.target(0x1000, Access::Write, Some(1));
+    assert_eq!(stage.bench.machine.peek(leaf), clean | A);
 }

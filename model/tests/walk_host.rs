@@ -330,6 +330,50 @@ fn indices_are_those_of_the_worked_examples() {
     }
 }
 
+#[test]
+fn requests_and_aborts_and_walks_are_counted() {
+    let mut bench = Bench::genoa();
+    let table = HostTables::new(&mut bench.machine, 3);
+    table.map(&mut bench.machine, 0x5000, 0x9000, 0x1000, Rights::ALL);
+    bench.install(DEVICE, &Dte::host(5, table.root, 3));
+    for address in [0x5000, 0x5008, 0x6000] {
+        bench.dma(DEVICE, address, Access::Read, None);
+    }
+    let counters = bench.iommu.counters();
+    assert_eq!((counters.requests, counters.aborts), (3, 1));
+    assert_eq!(
+        (
+            counters.walks.host,
+            counters.walks.guest,
+            counters.walks.nested
+        ),
+        (2, 0, 0)
+    );
+    // Three levels for the first; the tables of levels 2 and 1 are cached for the last.
+    assert_eq!(counters.walks.entries, 3 + 1);
+    assert_eq!(
+        (
+            counters.caches.translation.hits,
+            counters.caches.translation.misses
+        ),
+        (1, 2)
+    );
+    assert_eq!(
+        (
+            counters.caches.device_table.hits,
+            counters.caches.device_table.misses
+        ),
+        (2, 1)
+    );
+    assert_eq!(
+        (
+            counters.caches.directory.hits,
+            counters.caches.directory.misses
+        ),
+        (1, 1)
+    );
+}
+
 /// The values at a list of addresses.
 trait Values {
     fn map_values(&self, bench: &Bench) -> Vec<u64>;

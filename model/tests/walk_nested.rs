@@ -177,3 +177,46 @@ fn a_guest_table_that_does_not_answer_is_a_hardware_error_at_its_system_address(
     assert_eq!(events[0].code(), event::TABLE_ERROR);
     assert_eq!((events[0].address(), events[0].pasid()), (path[2], Some(1)));
 }
+
+#[test]
+fn what_the_host_table_forbids_is_forbidden_without_a_cached_page_too() {
+    for (rights, good, bad, flags) in [
+        (Rights::READ, Access::Read, Access::Write, RW),
+        (Rights::WRITE, Access::Write, Access::Read, 0),
+    ] {
+        for access in [bad, good] {
+            let mut stage = Stage::new(true, 4, 0, 1);
+            let memory = stage.bench.machine.page();
+            stage.map(0x1000, memory - GUEST_OFFSET, 0x1000, Rights::ALL);
+            let mut pages: Vec<_> = stage.walked().iter().map(|at| (*at, Rights::ALL)).collect();
+            pages.push((memory, rights));
+            stage.host_maps(&pages);
+            let found = stage.target(0x1000, access, Some(1));
+            assert_eq!(found.is_some(), access == good, "{rights:?} {access:?}");
+            if access == bad {
+                assert_eq!(stage.fault(0x1000, Some(1)), PR | PE | US | flags);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_write_through_a_cached_nested_page_sets_d_of_the_host_table() {
+    let mut stage = Stage::new(true, 4, 0, 1);
+    let entry = Dte {
+        had: 3,
+        ..stage.entry
+    };
+    stage.bench.install(DEVICE, &entry);
+    let memory = stage.bench.machine.page();
+    stage.map(0x1000, memory - GUEST_OFFSET, 0x1000, Rights::ALL);
+    let mut pages: Vec<_> = stage.walked().iter().map(|at| (*at, Rights::ALL)).collect();
+    pages.push((memory, Rights::ALL));
+    stage.host_maps(&pages);
+    let table = stage.host.unwrap();
+    let leaf = table.entry(&mut stage.bench.machine, memory - GUEST_OFFSET, 1);
+    stage.target(0x1000, Access::Read, Some(1));
+    assert_eq!(stage.bench.machine.peek(leaf) & (A | D), A);
+    stage.target(0x1000, Access::Write, Some(1));
+    assert_eq!(stage.bench.machine.peek(leaf) & (A | D), A | D);
+}

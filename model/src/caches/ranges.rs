@@ -88,11 +88,6 @@ impl<V: Copy> Ranges<V> {
         self.present = 0;
     }
 
-    /// How many ranges are kept.
-    pub(crate) fn len(&self) -> usize {
-        self.sets.len()
-    }
-
     fn count(&mut self, range: Range, up: bool) {
         step(self.sizes.get_mut(usize::from(range.shift)), up);
         step(

@@ -35,10 +35,11 @@ impl Iommu {
         requester: u16,
         half: Half,
     ) -> Result<DeviceEntry, NoEntry> {
-        if let Some(entry) = self.caches.device_entry(requester) {
+        if let Some((entry, first)) = self.caches.use_device_entry(requester, half) {
             self.counters.caches.device_table.hits += 1;
-            self.note_use(requester, entry, half);
-            self.check_flush(requester);
+            if first {
+                self.caches.settled.note(requester, entry, half);
+            }
             if self.caches.is_entry_check_due(self.config.check_hits) {
                 self.check_device_entry(system, requester, entry, half);
             }
@@ -47,8 +48,8 @@ impl Iommu {
         self.counters.caches.device_table.misses += 1;
         let entry = self.read_device_entry(system, requester)?;
         self.check_reserved_bits(requester, entry);
-        self.caches.keep_device_entry(requester, entry);
-        self.note_use(requester, entry, half);
+        self.caches.keep_device_entry(requester, entry, half);
+        self.caches.settled.note(requester, entry, half);
         Ok(entry)
     }
 
@@ -85,12 +86,6 @@ impl Iommu {
         )
     }
 
-    fn note_use(&mut self, requester: u16, entry: DeviceEntry, half: Half) {
-        if self.caches.first_use(requester, half) {
-            self.caches.settled.note(requester, entry, half);
-        }
-    }
-
     /// INVALIDATE_DEVTAB_ENTRY arrived: what memory holds now is finished.
     pub(crate) fn settle_device_entry(&mut self, system: &mut dyn System, requester: u16) {
         let Ok(entry) = self.read_device_entry(system, requester) else {
@@ -102,17 +97,6 @@ impl Iommu {
                     format!(
                         "A request of {requester:04x} used the device-table entry {:016x?}, which is neither the one before nor the one after the change; now it is {:016x?}.",
                         torn.0, entry.0
-                    )
-                });
-        }
-    }
-
-    fn check_flush(&mut self, requester: u16) {
-        if self.caches.is_left_over() {
-            self.referee
-                .report(Rule::MissingFlushAll, u64::from(requester), || {
-                    format!(
-                        "A request of {requester:04x} used what was cached before IommuEn went to 1; nothing had been invalidated since."
                     )
                 });
         }

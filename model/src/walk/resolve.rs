@@ -84,3 +84,6 @@ impl Iommu {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

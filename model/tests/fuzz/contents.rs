@@ -61,16 +61,21 @@ impl Fuzz {
         }
     }
 
-    /// A command that is mostly right.
-    pub fn command(&mut self) -> [u32; 4] {
+    /// A command that is mostly right. Its store goes to memory, `offset` above the address, nine
+    /// times out of ten.
+    pub fn command(&mut self, offset: u64) -> [u32; 4] {
         let device = self.random.below(10) as u16;
         let domain = 0x0e + self.random.below(6) as u16;
         let pasid = self.random.chance(40).then(|| self.random.below(4) as u32);
         let (first, last) = (self.random.value(), self.random.value());
+        let address = match self.random.below(10) {
+            0 => self.page(),
+            _ => self.pages + self.random.below(PAGES) * 0x1000 - offset,
+        };
         let store = self
             .random
             .chance(70)
-            .then(|| (self.page(), self.random.next()));
+            .then(|| (address, self.random.next()));
         let mut words = match self.random.below(10) {
             0..=2 => command::completion_wait(store, self.random.chance(50)),
             3 => command::invalidate_entry(device),

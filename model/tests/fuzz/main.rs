@@ -37,6 +37,12 @@ const STEPS: u32 = 300;
 /// A single call that takes longer than this is work without a bound. A ring-full of commands, each
 /// with a log entry, stays far below it even without optimisation.
 const LONGEST: Duration = Duration::from_secs(5);
+/// What guests need beside a running IOMMU.
+const EVERYTHING: u64 = control::IOMMU
+    | control::GUEST_APIC
+    | control::GUEST_BUFFER_TRP
+    | control::VCMD
+    | control::VIOMMU;
 const TRANSLATE: u16 = 0x00fe;
 const PAGES: u64 = 24;
 
@@ -69,8 +75,7 @@ impl Fuzz {
     /// A state in which everything runs: devices of each kind, two guests with rings.
     fn set_up(&mut self) {
         self.bench.bring_up();
-        let bits = control::GUEST_BUFFER_TRP | control::VCMD | control::VIOMMU;
-        self.bench.set_control(bits);
+        self.bench.set_control(EVERYTHING);
         let Bench { machine, .. } = &mut self.bench;
         self.host.map_guest_memory(machine);
         // The private address space: every region of the guests used here.
@@ -100,22 +105,23 @@ impl Fuzz {
 
     fn start_guest(&mut self, gid: u16) {
         self.bench.submit(&[command::reset_vmmio(gid)]);
+        self.bench.advance();
         let ring = self.bench.machine.pages(2) - GUEST_OFFSET;
         let log = self.bench.machine.page() - GUEST_OFFSET;
         let id = u64::from(gid);
         self.control(id * 0x40 + 0x10, 8, u64::from(TRANSLATE) << 16);
-        for number in 0..8 {
-            self.control(id * 0x40, 8, 1 << 63 | number << 46 | number << 14 | 1);
-            self.control(
-                id * 0x40 + 8,
-                8,
-                1 << 63 | number << 46 | (0x10 + number) << 14 | 1,
-            );
+        // The IDs that commands name, so that most of them go through.
+        for device in 0..9 {
+            self.control(id * 0x40, 8, 1 << 63 | device << 46 | device << 14 | 1);
+        }
+        for domain in 0x0e..0x13 {
+            let value = 1 << 63 | domain << 46 | domain << 14 | 1;
+            self.control(id * 0x40 + 8, 8, value);
         }
         self.control(id * 0x40 + 0x28, 8, log | 0x308);
         self.control(id * 0x40 + 0x20, 8, ring | 0x309);
         for slot in 0..512 {
-            let command = self.command();
+            let command = self.command(GUEST_OFFSET);
             let at = ring + GUEST_OFFSET + 16 * slot;
             self.bench.machine.poke_words(at, command);
         }
@@ -168,7 +174,7 @@ impl Fuzz {
         };
         let value = match offset {
             reg::CONTROL => self.bench.get(offset) ^ 1 << self.random.below(64),
-            reg::DEVICE_TABLE if self.random.chance(80) => self.bench.device_table | 0x1ff,
+            reg::DEVICE_TABLE if self.random.chance(95) => self.bench.device_table | 0x1ff,
             reg::COMMAND_BASE => self.bench.commands | self.random.below(16) << 56,
             reg::EVENT_BASE => self.bench.log | self.random.below(16) << 56,
             _ => self.random.value(),
@@ -220,14 +226,18 @@ impl Fuzz {
 
     fn write_entry(&mut self) {
         let entry = self.entry();
-        let requester = self.random.pick(&[0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE]);
+        let requester = self
+            .random
+            .pick(&[0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, TRANSLATE]);
+        let at = self.bench.device_table + 32 * u64::from(requester);
+        self.bench.machine.add(at);
         self.bench.put_entry(requester, entry);
     }
 
     fn ring_doorbell(&mut self) {
         let mut tail = self.bench.get(reg::COMMAND_TAIL) % 0x2000;
         for _ in 0..1 + self.random.below(12) {
-            let command = self.command();
+            let command = self.command(0);
             self.bench
                 .machine
                 .poke_words(self.bench.commands + tail, command);
@@ -247,6 +257,13 @@ impl Fuzz {
         let (tail, enable) = (16 * self.random.below(520), self.random.chance(50));
         let Bench { iommu, machine, .. } = &mut self.bench;
         iommu.vf_write(machine, gid * 0x1000 + 8, 8, tail);
+        if self.random.chance(30) {
+            // What earlier steps may have switched off.
+            self.bench.set_control(EVERYTHING);
+            self.bench
+                .set(reg::DEVICE_TABLE, self.bench.device_table | 0x1ff);
+        }
+        let Bench { iommu, machine, .. } = &mut self.bench;
         if enable {
             let value = iommu.vf_control_read(machine, gid * 0x40 + 0x20, 8);
             iommu.vf_control_write(machine, gid * 0x40 + 0x20, 8, value & !0x100);
@@ -302,7 +319,7 @@ impl Fuzz {
 }
 
 fn config(random: &mut Random) -> Config {
-    let part = random.pick(&["genoa", "genoa", "genoa", "v2", "basic"]);
+    let part = random.pick(&["genoa", "genoa", "genoa", "genoa", "v2", "basic"]);
     let mut config = Config::new(Features::preset(part).unwrap_or(Features::genoa()));
     config.features.iotlb = random.chance(50);
     config.features.np_cache = random.chance(20);

@@ -11,6 +11,8 @@
     clippy::unwrap_used
 )]
 
+mod keeps;
+mod moves;
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod outcome;
