@@ -29,7 +29,22 @@ mkdir -p "$build" "$logs" "$cache/lock" "$cache/tmp"
 . "$scripts/lib/debug-kernel.sh"
 . "$scripts/lib/module.sh"
 . "$scripts/lib/initramfs.sh"
+. "$scripts/lib/qemu.sh"
 . "$scripts/lib/vm.sh"
 . "$scripts/lib/vng.sh"
 . "$scripts/lib/results.sh"
 . "$scripts/lib/tests.sh"
+. "$scripts/lib/witness.sh"
+
+# choose_hw NAME: the IOMMU of the test VM: "stock" is QEMU's own, "model" is that of model/. Sets $hw, and
+# $hw_prefix: what the names of logs and results begin with.
+choose_hw()
+{
+	case $1 in
+	stock) hw_prefix= ;;
+	model) hw_prefix=model- ;;
+	*) die "HW=$1: it is stock or model" ;;
+	esac
+	hw=$1
+}
+choose_hw "${HW:-stock}"

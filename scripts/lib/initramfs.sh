@@ -5,14 +5,14 @@
 # Sets $base_dir.
 need_initramfs_base()
 {
-	artefact initramfs-base "$(key_of "$(declare -f make_initramfs_base)" "@$scripts/guest/modules" "@$scripts/guest/init" \
+	artefact initramfs-base "$(key_of "$(declare -f make_initramfs_base vm_modules)" "@$scripts/guest/modules" "@$scripts/guest/init" \
 		"$stock_dir" "$root")" make_initramfs_base
 	base_dir=$artefact
 }
 
 make_initramfs_base()
 {
-	local tree=$1/tree modules=$1/tree/lib/modules/$kernel name file
+	local tree=$1/tree modules=$1/tree/lib/modules/$kernel file
 	say "initramfs: busybox and the kernel's modules"
 	mkdir -p "$tree/bin" "$modules"
 	cp "$root/bin/busybox" "$tree/bin/"
@@ -21,15 +21,23 @@ make_initramfs_base()
 	chmod +x "$tree/init"
 
 	cp "$stock_dir/lib/modules/$kernel"/modules.{order,builtin,builtin.modinfo} "$modules/"
-	for name in $(package_list ../guest/modules); do
-		in_root modprobe -d "$stock_dir" -S "$kernel" --show-depends "$name"
-	done | awk '$1 == "insmod" { print $2 }' | sort -u | while read -r file; do
+	vm_modules "$stock_dir" | while read -r file; do
 		install -D -m 644 "$file" "$modules/${file#*/modules/"$kernel"/}"
 	done
 	in_root depmod -b "$tree" "$kernel"
 	pack "$tree" "$1/base.cpio"
 	cp "$modules/modules.dep" "$1/"
 	rm -r "$tree"
+}
+
+# vm_modules FOLDER: the files of the modules that the VM has, in the order of their names; FOLDER has those of
+# the whole kernel.
+vm_modules()
+{
+	local name
+	for name in $(package_list ../guest/modules); do
+		in_root modprobe -d "$1" -S "$kernel" --show-depends "$name"
+	done | awk '$1 == "insmod" { print $2 }' | sort -u
 }
 
 # pack FOLDER FILE

@@ -29,8 +29,8 @@ project_sources()
 	security=$(sed -n 's/^Debian-Security|//p' <<<"$archives" | head -n 1)
 	[ -n "$base" ] || die "no Debian mirror in the machine's apt sources (has 'apt-get update' been run?)"
 
-	printf "deb $base %s main\n" "$suite" "$suite-updates" "$suite-backports"
-	[ -z "$security" ] || printf "deb $security %s main\n" "$suite-security"
+	printf "deb $base %s main\ndeb-src $base %s main\n" "$suite"{,} "$suite-updates"{,} "$suite-backports"{,}
+	[ -z "$security" ] || printf "deb $security %s main\ndeb-src $security %s main\n" "$suite-security"{,}
 }
 
 # apt-get and apt-cache that see only those suites.
@@ -46,24 +46,31 @@ project_apt()
 		-o Acquire::Languages=none "$@"
 }
 
+# The file whose age is that of the last answer to what is asked today.
+mirror_stamp()
+{
+	echo "$cache/apt/asked-$(key_of "$(declare -f project_sources)")"
+}
+
 # Asks the mirror again when the last answer is too old. A mirror that does not answer is no
 # reason to stop as long as there is an old answer.
 look_at_mirror()
 {
-	local apt=$cache/apt lock sources
-	[ -n "$(find "$apt/asked" -mtime "-$mirror_days" 2>/dev/null)" ] && return
+	local apt=$cache/apt asked lock sources
+	asked=$(mirror_stamp)
+	[ -n "$(find "$asked" -mtime "-$mirror_days" 2>/dev/null)" ] && return
 
 	exec {lock}>"$cache/lock/apt"
 	flock "$lock"
-	if [ -z "$(find "$apt/asked" -mtime "-$mirror_days" 2>/dev/null)" ]; then
+	if [ -z "$(find "$asked" -mtime "-$mirror_days" 2>/dev/null)" ]; then
 		say "mirror: looking up versions in $suite and $suite-backports"
 		mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
 		: >"$apt/status"
 		sources=$(project_sources)
 		printf '%s\n' "$sources" >"$apt/sources.list"
 		if project_apt apt-get update -q --error-on=any >"$logs/mirror.log" 2>&1; then
-			touch "$apt/asked"
-		elif [ -e "$apt/asked" ]; then
+			touch "$asked"
+		elif [ -e "$asked" ]; then
 			say "mirror: no answer; going on with what it had before"
 		else
 			tail -n 20 "$logs/mirror.log" >&2
@@ -93,8 +100,19 @@ download()
 	local folder=$1
 	shift
 	if ! (cd "$folder" && project_apt apt-get download -q "$@"); then
-		rm -f "$cache/apt/asked"
+		rm -f "$(mirror_stamp)"
 		echo "The mirror's packages may have changed since it was last asked; run the command again."
+		return 1
+	fi
+}
+
+# download_source FOLDER PACKAGE VERSION: the files of a source package.
+download_source()
+{
+	if ! (cd "$1" && project_apt apt-get source -q --download-only "$2=$3"); then
+		rm -f "$(mirror_stamp)"
+		echo "The mirror does not have the source of $2 $3, which is what is installed here. Either it was last asked" \
+			"before that version came, then run the command again; or the package has to be upgraded."
 		return 1
 	fi
 }

@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0
 # The parts of "make test".
 
-# cargo's tests of the pure layer.
-test_pure_layer()
+# test_crate SUBJECT FOLDER: cargo's tests of a crate.
+test_crate()
 {
-	local log=$logs/cargo.log begin=$EPOCHSECONDS status=0 passed failed skipped
-	say "pure layer: cargo test"
+	local subject=cargo/$1 log=$logs/cargo-$1.log begin=$EPOCHSECONDS status=0 passed failed skipped
+	say "cargo test: $2"
 	in_root env CARGO_TARGET_DIR="$build/cargo" CARGO_TERM_COLOR=never \
-		cargo test --locked --manifest-path "$top/tests/hw/Cargo.toml" >"$log" 2>&1 || status=$?
+		cargo test --locked --no-fail-fast --manifest-path "$top/$2/Cargo.toml" >"$log" 2>&1 || status=$?
 	read -r passed failed skipped < <(awk '/^test result:/ { p += $4; f += $6; s += $8 }
 		END { print p + 0, f + 0, s + 0 }' "$log")
 	if [ "$status" != 0 ] || [ "$passed" = 0 ]; then
 		tail -n 60 "$log"
 		[ "$failed" != 0 ] || failed=1
 	fi
-	add_result cargo "$passed" "$failed" "$skipped" $((EPOCHSECONDS - begin))
+	add_result "$subject" "$passed" "$failed" "$skipped" $((EPOCHSECONDS - begin))
 }
 
-# The boots of the stock kernel: one for each file in scripts/boots, and one for each broken IVRS table.
+# The boots of the stock kernel on this hardware: one for each file in scripts/boots and its folder for the hardware,
+# and one for each broken IVRS table, which describe QEMU's own machine.
 list_boots()
 {
-	basename -s .conf "$scripts"/boots/*.conf
+	find "$scripts/boots" "$scripts/boots/$hw" -maxdepth 1 -name '*.conf' -printf '%f\n' 2>/dev/null | sed 's/\.conf$//' | sort
+	[ "$hw" = stock ] || return 0
 	find "$programs/ivrs" -name '*.aml' -printf 'ivrs-%f\n' 2>/dev/null | sed 's/\.aml$//' | sort
 }
 
-# read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS) and $subjects
-# (kselftests to run).
+# read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS), $subjects
+# (kselftests to run) and $settings (of the hardware model).
 read_boot()
 {
-	append='' acpi='' subjects=''
+	local file=$scripts/boots/$hw/$1.conf
+	[ -e "$file" ] || file=$scripts/boots/$1.conf
+	append='' acpi='' subjects='' settings=''
 	case $1 in
 	ivrs-*)
 		acpi=$programs/ivrs/${1#ivrs-}.aml
@@ -36,7 +40,7 @@ read_boot()
 		;;
 	*)
 		# shellcheck source=/dev/null
-		. "$scripts/boots/$1.conf"
+		. "$file"
 		;;
 	esac
 }
@@ -44,12 +48,13 @@ read_boot()
 # test_boot NAME: one start of the stock kernel.
 test_boot()
 {
-	local status=0
+	local status=0 MODEL=${MODEL:-}
 	read_boot "$1"
-	say "VM: boot '$1': $subjects"
+	MODEL+=${settings:+${MODEL:+,}$settings}
+	say "VM: boot '$hw_prefix$1': $subjects"
 	make_initramfs "$acpi"
-	run_vm "$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
-	count_boot "$1" "$status"
+	run_vm "$hw_prefix$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
+	count_boot "$hw_prefix$1" "$status"
 }
 
 # test_debug_boot NAME: the same for the sanitizer kernel, with scripts/boots/debug/NAME.conf.
@@ -57,9 +62,9 @@ test_debug_boot()
 {
 	local status=0
 	read_boot "debug/$1"
-	say "VM: boot '$1' of the sanitizer kernel: $subjects"
-	run_vng "debug-$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
-	count_boot "debug-$1" "$status"
+	say "VM: boot '$hw_prefix$1' of the sanitizer kernel: $subjects"
+	run_vng "${hw_prefix}debug-$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
+	count_boot "${hw_prefix}debug-$1" "$status"
 }
 
 # count_boot NAME STATUS: what a VM that has ended says.
@@ -75,4 +80,7 @@ count_boot()
 		;;
 	esac
 	check "$boot/kernel-log-is-clean" "$scripts/check-log" "$logs/$boot.kernel.log"
+	if [ "$hw" = model ]; then
+		check "$boot/no-violations" in_root "$scripts/check-model" "$(model_statistics "$boot")"
+	fi
 }

@@ -3,21 +3,52 @@
 
 vm_cpus=2
 vm_memory=1536
+# Keeps the kernel's own driver away from the IOMMU.
+vm_no_builtin=amd_iommu=off
+
+# Sets $iommu: the hardware that is to be tested, for the VM of this name. The IOMMU of the model is described
+# by a table of ours.
+describe_iommu_stock()
+{
+	iommu=(-device amd-iommu)
+}
+
+describe_iommu_model()
+{
+	local settings=preset=genoa${MODEL:+,$MODEL} preset table=$build/qemu/ivrs.aml efr efr2
+	preset=${settings##*preset=}
+	read -r efr efr2 < <(in_root "$build/cargo-qemu/release/features" "${preset%%,*}")
+	"$top/selftests/ivrs/make-tables" "iommu=00:0f.0,0xfed80000" "efr=$efr" "efr2=$efr2" all >"$table"
+	iommu=(
+		-device "amd-viommu-hw,addr=0xf,stats=$(model_statistics "$1"),$settings"
+		-acpitable "file=$table"
+	)
+}
+
+# Where the model leaves what it counted.
+model_statistics()
+{
+	echo "$logs/$1.model.json"
+}
 
 # Sets $devices: the IOMMU and what is behind it. Nothing survives a run: writes to the disks go to
 # temporary files. The slots are above those that virtme-ng takes for itself.
+# describe_devices NAME
 describe_devices()
 {
 	local edu=edu,dma_mask=0xffffffffffffffff
+	"describe_iommu_$hw" "$1"
 	# shellcheck disable=SC2054
 	devices=(
-		-device amd-iommu
+		"${iommu[@]}"
 		-device "$edu,addr=0x10"
 		-device "$edu,addr=0x11"
 		-drive "if=none,id=data,format=raw,snapshot=on,file=$disk_dir/ext4.img"
 		-device nvme,serial=data,drive=data,addr=0x12
 		-netdev "user,id=net,tftp=$disk_dir/files"
-		-device e1000e,netdev=net,addr=0x13
+		# A free function beside one that has a driver.
+		-device e1000e,netdev=net,addr=0x13.0,multifunction=on
+		-device "$edu,addr=0x13.1"
 		-drive "if=none,id=scratch,format=raw,snapshot=on,file=$disk_dir/scratch.img"
 		-device nvme,serial=scratch,drive=scratch,addr=0x14
 		# Two functions behind a conventional bridge share its requester ID.
@@ -29,17 +60,17 @@ describe_devices()
 }
 
 # Sets $machine: the stock kernel on that hardware, with the initramfs made last.
-# describe_machine APPEND
+# describe_machine NAME APPEND
 describe_machine()
 {
-	describe_devices
+	describe_devices "$1"
 	# shellcheck disable=SC2054
 	machine=(
 		-M q35 -accel tcg,thread=multi -cpu EPYC -smp "$vm_cpus" -m "$vm_memory"
 		-nodefaults -no-user-config -display none -no-reboot
 		"${devices[@]}" "${vm_extra[@]}"
 		-kernel "$stock_dir/usr/lib/modules/$kernel/vmlinuz" -initrd "$initramfs"
-		-append "console=ttyS0 panic=-1 amd_iommu=off $qemu_append $1"
+		-append "console=ttyS0 panic=-1 $vm_no_builtin $qemu_append $2"
 	)
 }
 
@@ -54,22 +85,6 @@ need_disk()
 # More options for QEMU.
 vm_extra=()
 
-# Sets $qemu: the distribution's emulator. Its IOMMU blocks what it has to, but never reports an event; what
-# qemu/amdvi-events.c adds when preloaded does. Without that file the tests are told so on the kernel's
-# command line ($qemu_append).
-need_qemu()
-{
-	local out=$build/qemu addition=$top/qemu/amdvi-events.c
-	qemu=/usr/bin/qemu-system-x86_64 qemu_append=viommu.faults=0
-	[ -e "$addition" ] || return 0
-
-	mkdir -p "$out"
-	logged qemu in_root gcc -O2 -Wall -Werror -shared -fPIC -o "$out/amdvi-events.so" "$addition"
-	printf '#!/bin/sh\nLD_PRELOAD=%s exec %s "$@"\n' "$out/amdvi-events.so" "$qemu" >"$out/qemu-system-x86_64"
-	chmod +x "$out/qemu-system-x86_64"
-	qemu=$out/qemu-system-x86_64 qemu_append=
-}
-
 # run_vm NAME APPEND PROGRAM LIMIT: boots the stock kernel and runs a program in it. The kernel log is
 # in build/logs/NAME.kernel.log, the program's output in build/logs/NAME.out and on the terminal. The status is
 # the program's; 124 when nothing was written for vm_silence seconds or the limit was reached; 125
@@ -77,7 +92,7 @@ need_qemu()
 vm_silence=120
 run_vm()
 {
-	describe_machine "$2 viommu.run=$3"
+	describe_machine "$1" "$2 viommu.run=$3"
 	watch_vm "$1" "$4" "$logs/$1.qemu.log" "$qemu" "${machine[@]}" \
 		-chardev file,id=klog,path="$logs/$1.kernel.log" -serial chardev:klog \
 		-chardev file,id=out,path="$logs/$1.out" -serial chardev:out
@@ -93,6 +108,7 @@ watch_vm()
 
 	: >"$klog"
 	: >"$out"
+	rm -f "$(model_statistics "$name")"
 	(exec_in_root "$@" </dev/null >/dev/null 2> >(exec cat >"$messages")) &
 	pid=$!
 	(exec_contained tail --pid="$pid" -s 0.2 -n +1 -f "$out") &
@@ -142,6 +158,6 @@ need_vm()
 # vm_shell APPEND: the kernel's console on this terminal, and a shell on it.
 vm_shell()
 {
-	describe_machine "$1"
+	describe_machine shell "$1"
 	in_root "$qemu" "${machine[@]}" -serial mon:stdio
 }

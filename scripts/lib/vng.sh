@@ -21,7 +21,7 @@ run_vng()
 {
 	local job=$build/vng-job
 	need_qemu
-	describe_devices
+	describe_devices "$1"
 	printf 'VIOMMU_KO=%q\nexport VIOMMU_KO\n%s\n' "$module" "$3" >"$job"
 	watch_vm "$1" "$4" "$logs/$1.kernel.log" env PYTHONPATH="$vng_dir" PATH="$vng_dir/bin:$PATH" vng --run "$debug_dir" --qemu "$qemu" \
 		--disable-kvm --disable-microvm --force-9p --user root --cpus "$vm_cpus" --memory "${vm_memory}M" \

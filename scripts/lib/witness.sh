@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0
+# The parts of "make witness": kernels that nobody here has written run their own IOMMU driver on the hardware
+# that the project has made.
+#
+# A witness is SERIES-FORMAT-MODE-ORDER: the kernel, the format of its page tables (v1, v2), when it
+# invalidates (strict, lazy), and whether the hardware answers at once (sync) or after random delays (async).
+
+all_witnesses=({7.3,6.12}-{v1,v2}-{strict,lazy}-{sync,async})
+# Half of them, such that any three of the four choices meet in all combinations.
+chosen_witnesses=(
+	7.3-v1-{strict-sync,lazy-async} 7.3-v2-{lazy-sync,strict-async}
+	6.12-v1-{lazy-sync,strict-async} 6.12-v2-{strict-sync,lazy-async}
+)
+# What QEMU's own IOMMU can do.
+stock_witnesses=({7.3,6.12}-v1-{strict,lazy}-sync)
+
+# The witnesses of this run.
+list_witnesses()
+{
+	case $hw/${FULL:-} in
+	stock/*) printf '%s\n' "${stock_witnesses[@]}" ;;
+	*/) printf '%s\n' "${chosen_witnesses[@]}" ;;
+	*) printf '%s\n' "${all_witnesses[@]}" ;;
+	esac
+}
+
+is_witness()
+{
+	printf '%s\n' "${all_witnesses[@]}" | grep -qxF -e "$1"
+}
+
+# Sets $kernel, $stock_dir and $base_dir for a kernel series.
+use_kernel()
+{
+	if [ "$1" = "$kernel_series" ]; then
+		find_kernel
+		need_stock_kernel
+	else
+		find_older_kernel "$1"
+		need_kernel_image "$1"
+	fi
+	need_initramfs_base
+}
+
+# The release of the newest kernel of a series, which may have been rebuilt for the release (+deb13.1).
+find_older_kernel()
+{
+	local kernel_pattern="linux-image-${1//./\\.}\\.[0-9]+\\+deb13(\\.[0-9]+)?-amd64"
+	find_kernel
+}
+
+# Sets $stock_dir to a folder like that of need_stock_kernel with nothing in it but what boots the test VM.
+need_kernel_image()
+{
+	local version
+	version=$(mirror_versions "linux-image-$kernel")
+	artefact "kernel-image-$1" "$(key_of "$(declare -f make_kernel_image vm_modules)" "$version" "@$scripts/guest/modules")" \
+		make_kernel_image
+	stock_dir=$artefact
+}
+
+make_kernel_image()
+{
+	local modules=usr/lib/modules/$kernel deb=$1/.deb file
+	say "kernel: $kernel"
+	mkdir "$deb"
+	logged kernel-image download "$deb" "linux-image-$kernel"
+	dpkg -x "$deb"/*.deb "$deb"
+	mkdir -p "$1/$modules"
+	ln -s usr/lib "$1/lib"
+	ln -s usr/lib "$deb/lib"
+	in_root depmod -b "$deb" "$kernel"
+
+	cp "$deb/boot/vmlinuz-$kernel" "$1/$modules/vmlinuz"
+	cp "$deb/$modules"/modules.{order,builtin,builtin.modinfo} "$1/$modules/"
+	vm_modules "$deb" | while read -r file; do
+		install -D -m 644 "$file" "$1/$modules/${file#*/modules/"$kernel"/}"
+	done
+	rm -r "$deb"
+	find "$1/$modules" -name '*.ko.xz' -print0 | in_root xargs -0 -r xz -d
+	in_root depmod -b "$1" "$kernel"
+}
+
+# Sets $initramfs: the kernel's, and the programs.
+make_witness_initramfs()
+{
+	local tree=$build/initramfs
+	rm -rf "$tree"
+	mkdir -p "$tree/usr/lib"
+	cp -a "$programs" "$tree/usr/lib/amd-viommu"
+	pack "$tree" "$build/project.cpio"
+	initramfs=$build/initramfs.cpio
+	cat "$base_dir/base.cpio" "$build/project.cpio" >"$initramfs"
+}
+
+# witness NAME: one boot, judged.
+witness()
+{
+	local name=witness-$1 series format mode order append type statistics status=0
+	IFS=- read -r series format mode order <<<"$1"
+	use_kernel "$series"
+	make_witness_initramfs
+	describe_kernel "$format" "$mode"
+	describe_hardware "$name" "$order"
+
+	run_vm "$name" "$append" "/usr/lib/amd-viommu/demo/witness.sh $format $type" 600 >/dev/null || status=$?
+	in_root "$scripts/judge-witness" "$1" "$logs/$name.out" "$statistics" "$scripts/witness.d/permitted" || status=1
+	"$scripts/check-log" "$logs/$name.kernel.log" || status=1
+	[ "$status" = 0 ] || why_witness_failed "$name"
+	return "$status"
+}
+
+why_witness_failed()
+{
+	if ! grep -a FAILED "$logs/$1.out"; then
+		echo "  the end of build/logs/$1.kernel.log:"
+		tail -n 20 "$logs/$1.kernel.log"
+	fi
+}
+
+# Sets $append (the kernel's command line) and $type (the type of domain that it asks for).
+# describe_kernel FORMAT MODE
+describe_kernel()
+{
+	append=iommu.passthrough=0 type=DMA
+	case $2/$hw in
+	strict/*) append+=" iommu.strict=1" ;;
+	# QEMU's IOMMU says that it caches what is not present; that makes the kernel strict, whatever is asked.
+	lazy/stock) append+=" iommu.strict=0" ;;
+	lazy/*) append+=" iommu.strict=0" type=DMA-FQ ;;
+	esac
+	[ "$1" = v1 ] || append+=" amd_iommu=pgtbl_v2"
+}
+
+# Sets $vm_extra, $MODEL (settings of the model) and $statistics (the file that it leaves, or "-").
+# describe_hardware NAME ORDER
+describe_hardware()
+{
+	statistics=-
+	[ "$hw" = model ] || return 0
+	statistics=$(model_statistics "$1")
+	vm_extra=(-device "amd-viommu-dma,addr=0x16")
+	[ "$2" = sync ] || MODEL=async=1${MODEL:+,$MODEL}
+}
