@@ -12,10 +12,10 @@ mod json;
 pub struct Counters {
     /// Reads and writes by register: (aperture, offset).
     pub registers: BTreeMap<(Aperture, u32), Accesses>,
-    /// Commands executed by (gid, opcode); gid 0 is the host.
-    pub commands: BTreeMap<(u16, u8), u64>,
-    /// Events raised by (gid, code), whether or not the log took them; gid 0 is the host's log.
-    pub events: BTreeMap<(u16, u8), u64>,
+    /// Commands executed by (gid, opcode); those of the host have no gid.
+    pub commands: BTreeMap<(Option<u16>, u8), u64>,
+    /// Events raised by (gid, code), whether or not the log took them; the host's log has no gid.
+    pub events: BTreeMap<(Option<u16>, u8), u64>,
     /// Requests of devices, translated or not.
     pub requests: u64,
     /// Requests that ended in an abort.
@@ -95,13 +95,13 @@ impl Counters {
         *self = Counters::default();
     }
 
-    /// A command was executed for this guest, or for the host (0).
-    pub(crate) fn count_command(&mut self, gid: u16, opcode: u8) {
+    /// A command was executed for this guest, or for the host (`None`).
+    pub(crate) fn count_command(&mut self, gid: Option<u16>, opcode: u8) {
         count(self.commands.entry((gid, opcode)).or_default());
     }
 
-    /// An event was raised for the log of this guest, or of the host (0).
-    pub(crate) fn count_event(&mut self, gid: u16, code: u8) {
+    /// An event was raised for the log of this guest, or of the host (`None`).
+    pub(crate) fn count_event(&mut self, gid: Option<u16>, code: u8) {
         count(self.events.entry((gid, code)).or_default());
     }
 }

@@ -35,6 +35,8 @@ pub enum Rule {
     TornDeviceEntry,
     /// The IOMMU was enabled, or a root changed, and old contents of the caches were used.
     MissingFlushAll,
+    /// A map register of a guest was written while the vIOMMU was off, which has no effect.
+    MapNotEnabled,
     /// The private address space has no mapping for an access.
     PrivateUnmapped,
     /// A guest ID was used without RESET_VMMIO since power-on or since its last release.
@@ -63,6 +65,7 @@ impl Rule {
             Rule::StaleDeviceEntry => "stale-device-entry",
             Rule::TornDeviceEntry => "torn-device-entry",
             Rule::MissingFlushAll => "missing-flush-all",
+            Rule::MapNotEnabled => "map-not-enabled",
             Rule::PrivateUnmapped => "private-unmapped",
             Rule::GuestNotReset => "guest-not-reset",
             Rule::TranslateIdInvalid => "translate-id-invalid",

@@ -3,11 +3,12 @@
 //! When things are done: at once, or after seeded random delays; and engines that stand still on
 //! request.
 //!
-//! In a synchronous model every engine works inside the register write that gave it work, and
-//! nothing here is used but the stalls. In an asynchronous model a doorbell only arranges a call
-//! of [`Iommu::run`]; each call lets randomly chosen engines take a random number of steps and
-//! arranges the next one. All randomness comes from one generator, so that the same seed and the
-//! same calls give the same run.
+//! In a synchronous model every engine works inside the register write that gave it work. It stops
+//! there when it has done much, and goes on in a call of [`Iommu::run`] a little later, so that no
+//! ring is so long that it holds the machine. In an asynchronous model a doorbell only arranges
+//! that call; each one lets randomly chosen engines take a random number of steps and arranges the
+//! next one. All randomness comes from one generator, so that the same seed and the same calls
+//! give the same run.
 
 use alloc::collections::BTreeSet;
 
@@ -28,8 +29,9 @@ pub enum Engine {
 /// Most steps of one call of [`Iommu::run`].
 const MOST_STEPS: u64 = 48;
 
-/// Most steps of an engine that goes on after a stall: a ring-full of the largest ring.
-const RING_FULL: u32 = 32768;
+/// Nanoseconds after which a synchronous model goes on with work that was too much for one call.
+/// The rest of the machine gets its turn meanwhile.
+const PAUSE: u64 = 1_000_000;
 
 /// Randomness, stalls, and the time of the next work.
 #[derive(Debug)]
@@ -115,6 +117,11 @@ impl Iommu {
         if !self.schedule.is_due(system.now()) {
             return;
         }
+        if !self.schedule.is_async() {
+            self.commands_ready(system);
+            return self.start_guests(system);
+        }
+        self.guests_call_begins();
         for _ in 0..=self.schedule.below(MOST_STEPS) {
             if !self.step_any(system) {
                 return;
@@ -129,7 +136,18 @@ impl Iommu {
         if !self.schedule.is_async() {
             return;
         }
-        let time = system.now().saturating_add(self.schedule.delay());
+        let delay = self.schedule.delay();
+        self.wake_after(system, delay);
+    }
+
+    /// A call of a synchronous model has done as much as one may: the rest waits for
+    /// [`Iommu::run`].
+    pub(crate) fn go_on_later(&mut self, system: &mut dyn System) {
+        self.wake_after(system, PAUSE);
+    }
+
+    fn wake_after(&mut self, system: &mut dyn System, delay: u64) {
+        let time = system.now().saturating_add(delay);
         if self.schedule.arrange(time) {
             system.wake(time);
         }
@@ -152,28 +170,21 @@ impl Iommu {
         }
         match engine {
             Engine::HostCommands => self.commands_ready(system),
-            Engine::GuestCommands(_) => repeat(|| self.step_guests(system)),
-            Engine::Events => repeat(|| self.step_events(system)),
+            Engine::GuestCommands(_) => self.start_guests(system),
+            // What is held back is bounded, so this ends.
+            Engine::Events => while self.step_events(system) {},
         }
     }
 
     /// One step of one engine that has work, beginning with a random one. Returns false if none
     /// has any.
     fn step_any(&mut self, system: &mut dyn System) -> bool {
-        let first = self.schedule.below(3);
-        (0..3).any(|next| match (first + next) % 3 {
+        let first = self.schedule.below(4);
+        (0..4).any(|next| match (first + next) % 4 {
             0 => self.step_commands(system),
             1 => self.step_guests(system),
+            2 => self.step_updates(system),
             _ => self.step_events(system),
         })
-    }
-}
-
-/// Steps until there is nothing left, at most a ring-full.
-fn repeat(mut step: impl FnMut() -> bool) {
-    for _ in 0..RING_FULL {
-        if !step() {
-            return;
-        }
     }
 }

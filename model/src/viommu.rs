@@ -9,6 +9,7 @@
 //! * `control`: the VF control aperture, which belongs to the host.
 //! * `memory`: accesses of the engines to the private address space and to guest memory.
 //! * `maps`: the Device ID and Domain ID maps.
+//! * `updates`: changes of the maps that are under way.
 //! * `engine`, `execute`: the guest command engine and its commands.
 //! * `log`: guest event logs, and which events go there.
 //! * `reset`: RESET_VMMIO.
@@ -33,10 +34,12 @@ mod maps;
 mod memory;
 mod page;
 mod reset;
+mod updates;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use guest::Guest;
+use updates::Updates;
 
 /// The guests that software has touched: at most one for each 16-bit guest ID.
 #[derive(Debug, Default)]
@@ -44,8 +47,11 @@ pub struct Guests {
     known: BTreeMap<u16, Guest>,
     /// Guests whose command engine runs and has commands to fetch.
     ready: BTreeSet<u16>,
-    /// The guest whose INVALIDATE_IOMMU_ALL has just been executed, see `engine`.
+    /// Where a synchronous model looks first for a guest with commands.
+    turn: u16,
+    /// The guest whose INVALIDATE_IOMMU_ALL was executed in this call, see `engine`.
     emptied: Option<u16>,
+    updates: Updates,
 }
 
 impl Guests {
@@ -58,6 +64,15 @@ impl Guests {
     fn look(&self, gid: u16) -> Guest {
         self.known.get(&gid).copied().unwrap_or_default()
     }
+}
+
+/// Where the fault of a device's request was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// In the tables that a guest writes: GCR3 and v2 tables.
+    Guest,
+    /// In what belongs to the host: the device-table entry, the v1 table.
+    Host,
 }
 
 /// An engine of a guest, as the flags of an event name it.

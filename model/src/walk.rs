@@ -25,6 +25,7 @@ pub use resolve::Unresolved;
 use crate::device_table::{DeviceEntry, Half};
 use crate::request::{Access, Answer, Request, Translation};
 use crate::system::System;
+use crate::viommu::Stage;
 use crate::Iommu;
 
 use page::{Fault, Need};
@@ -61,7 +62,13 @@ impl Iommu {
         };
         match self.page_of(system, request, &route) {
             Ok(page) => forward(request, &page, &entry, &route),
-            Err(fault) => self.fault(system, request, &entry, fault),
+            Err(fault) => {
+                let stage = match route {
+                    Route::Guest(_) => Stage::Guest,
+                    _ => Stage::Host,
+                };
+                self.fault(system, request, &entry, fault, stage)
+            }
         }
     }
 

@@ -18,7 +18,7 @@ struct Outcome {
     head: u64,
     stores: Vec<u64>,
     events: Vec<[u32; 4]>,
-    commands: Vec<((u16, u8), u64)>,
+    commands: Vec<((Option<u16>, u8), u64)>,
 }
 
 fn outcome(seed: Option<u64>, reading: RefusedHead, batches: &[Vec<[u32; 4]>]) -> Outcome {

@@ -326,8 +326,9 @@ fn commands_are_counted_by_opcode() {
     bench.submit(&[command::invalidate_domain(1, None), ILLEGAL]);
     let after = &bench.iommu.counters().commands;
     let grown = |opcode| {
-        let count =
-            |map: &std::collections::BTreeMap<_, u64>| map.get(&(0, opcode)).copied().unwrap_or(0);
+        let count = |map: &std::collections::BTreeMap<_, u64>| {
+            map.get(&(None, opcode)).copied().unwrap_or(0)
+        };
         count(after) - count(&before)
     };
     assert_eq!([2, 3, 0xf].map(grown), [2, 1, 0]);

@@ -37,7 +37,7 @@ fn order(bench: &mut Bench) -> Vec<u32> {
 
 fn executed(bench: &Bench, opcode: u8) -> u64 {
     let counters = bench.iommu.counters();
-    counters.commands.get(&(0, opcode)).copied().unwrap_or(0)
+    counters.commands.get(&(None, opcode)).copied().unwrap_or(0)
 }
 
 /// One wake-up. Returns false if none is asked for.

@@ -22,7 +22,7 @@ const EMPTY: &str = concat!(
 const FULL: &str = concat!(
     r#""registers":{"mmio":{"0018":{"reads":1,"writes":2},"2020":{"reads":3,"writes":4}},"#,
     r#""vf":{"0008":{"reads":5,"writes":6}},"vf_control":{"0020":{"reads":7,"writes":8}}},"#,
-    r#""commands":{"host":{"1":9,"a":10},"guests":{"1":{"3":11,"8":12},"65535":{"1":13}}},"#,
+    r#""commands":{"host":{"1":9,"a":10},"guests":{"0":{"1":34},"1":{"3":11,"8":12},"65535":{"1":13}}},"#,
     r#""events":{"host":{},"guests":{"2":{"c":14}}},"#,
     r#""requests":15,"aborts":16,"#,
     r#""walks":{"host":17,"guest":18,"nested":19,"private":20,"entries":21},"#,
@@ -49,14 +49,16 @@ fn full() -> Counters {
         counters.registers.insert(key, Accesses { reads, writes });
     }
     let commands = [
-        ((0, 1), 9),
-        ((0, 0xa), 10),
-        ((1, 3), 11),
-        ((1, 8), 12),
-        ((0xffff, 1), 13),
+        ((None, 1), 9),
+        ((None, 0xa), 10),
+        // Guest ID 0 exists, even if drivers avoid it (OQ-22): it is not the host.
+        ((Some(0), 1), 34),
+        ((Some(1), 3), 11),
+        ((Some(1), 8), 12),
+        ((Some(0xffff), 1), 13),
     ];
     counters.commands.extend(commands);
-    counters.events.insert((2, 0xc), 14);
+    counters.events.insert((Some(2), 0xc), 14);
     (counters.requests, counters.aborts) = (15, 16);
     counters.walks.host = 17;
     counters.walks.guest = 18;

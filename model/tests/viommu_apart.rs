@@ -174,6 +174,11 @@ fn apply(host: &mut Host, guest: &Guest, poke: &Poke) {
     }
 }
 
+/// The entry of a device of guest 1 whose GCR3 table is empty: its faults go to the guest's log.
+fn faulting(host: &mut Host) -> Dte {
+    Dte::guest(0x42, host.bench.machine.page(), 0).of_guest(1, 8)
+}
+
 /// Everything of a guest that somebody else could disturb.
 fn image(host: &mut Host, guest: &Guest) -> Vec<u64> {
     let mut seen: Vec<u64> = (0..8).map(|at| host.get(guest, 8 * at)).collect();
@@ -204,7 +209,7 @@ proptest! {
         host.confine(&guest);
         host.map_device(&other, 1, 0x301);
         host.map_domain(&other, 1, 0x41);
-        let entry = Dte::blocked().of_guest(1, 8);
+        let entry = faulting(&mut host);
         host.bench.install(0x300, &entry);
         let before = image(&mut host, &other);
         for poke in &pokes {
@@ -225,7 +230,7 @@ proptest! {
     ) {
         let mut host = Host::with(config(readings, seed));
         let guest = host.running_guest(1);
-        let entry = Dte::blocked().of_guest(1, 8);
+        let entry = faulting(&mut host);
         host.bench.install(0x300, &entry);
         for poke in &pokes {
             apply(&mut host, &guest, poke);

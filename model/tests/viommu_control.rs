@@ -207,7 +207,9 @@ fn apertures_without_viommuen_hold_values_or_are_dead() {
         host.bench.clear_control(control::VIOMMU);
         host.set(&guest, ctl::EVENT, 0x1235_0209);
         host.set_vf(&guest, page::EVENT_HEAD, 0x20);
+        assert_eq!(host.broken(Rule::MapNotEnabled), 0);
         host.map_device(&guest, 5, 6);
+        assert_eq!(host.broken(Rule::MapNotEnabled), 1, "{reading:?}");
         let held = reading == ApertureGate::Held;
         let seen = (
             host.get(&guest, ctl::EVENT),
@@ -221,6 +223,16 @@ fn apertures_without_viommuen_hold_values_or_are_dead() {
         let kept = host.get(&guest, ctl::MISC) >> 16;
         assert_eq!(kept, u64::from(guest.translate_id));
         assert_eq!(host.get(&guest, ctl::EVENT), expected.0);
+        host.bench.clear_control(control::IOMMU);
+        host.map_domain(&guest, 5, 6);
+        assert_eq!(host.broken(Rule::MapNotEnabled), 2, "{reading:?}");
+        assert_eq!(host.bench.machine.peek(guest.domains + 0x28), 0);
+        host.bench.set_control(control::IOMMU);
+        host.map_domain(&guest, 5, 6);
+        assert_ne!(host.bench.machine.peek(guest.domains + 0x28), 0);
+        assert_eq!(host.broken(Rule::MapNotEnabled), 2);
+        // Reading is free, and so are the other registers.
+        assert_eq!(host.bench.violations().len(), 1);
     }
 }
 

@@ -35,10 +35,10 @@ fn with(change: impl FnOnce(&mut Readings)) -> (Host, Guest) {
     (host, guest)
 }
 
-/// The entry of a guest's device that has no page anywhere.
+/// The entry of a guest's device whose GCR3 table is empty.
 fn faulting(host: &mut Host) -> Dte {
-    let root = host.bench.machine.page();
-    Dte::host(DOMAIN, root, 4).of_guest(1, GUEST_DEVICE)
+    let gcr3 = host.bench.machine.page();
+    Dte::guest(DOMAIN, gcr3, 0).of_guest(1, GUEST_DEVICE)
 }
 
 fn fault(host: &mut Host, address: u64) {
@@ -66,9 +66,6 @@ fn a_fault_reaches_the_guest_under_its_own_ids() {
 #[test]
 fn a_pasid_of_a_fault_reaches_the_guest() {
     let (mut host, guest) = with(|_| {});
-    let gcr3 = host.bench.machine.page();
-    let entry = Dte::guest(DOMAIN, gcr3, 0).of_guest(1, GUEST_DEVICE);
-    host.bench.install(DEVICE, &entry);
     host.bench.dma(DEVICE, 0x5000, Access::Read, Some(0x123));
     let events = host.guest_events(&guest);
     assert_eq!(events.len(), 1);
@@ -134,6 +131,33 @@ fn what_is_wrong_with_tables_of_the_host_stays_with_the_host() {
 }
 
 #[test]
+fn faults_of_the_host_stage_stay_with_the_host_in_every_reading() {
+    for &reading in GuestFaults::ALL {
+        let (mut host, guest) = with(|r| r.guest_faults = reading);
+        let root = host.bench.machine.page();
+        let entries = [
+            Dte::host(DOMAIN, root, 4),
+            Dte::blocked(),
+            Dte {
+                iw: false,
+                ..faulting(&mut host)
+            },
+        ];
+        for entry in entries {
+            host.bench.install(DEVICE, &entry.of_guest(1, GUEST_DEVICE));
+            fault(&mut host, 0x5000);
+            let events = host.bench.events();
+            assert_eq!(events.len(), 1);
+            assert_eq!((events[0].code(), events[0].device()), (PAGE_FAULT, DEVICE));
+            assert_eq!(events[0].vflags(), 0);
+            host.bench.submit(&[command::insert_guest_event(1)]);
+            assert_eq!(host.bench.events()[0].code(), GUEST_EVENT_FAULT);
+        }
+        assert_eq!(host.vf(&guest, page::EVENT_TAIL), 0);
+    }
+}
+
+#[test]
 fn in_the_other_reading_the_host_logs_and_inserts() {
     let (mut host, guest) = with(|r| r.guest_faults = GuestFaults::HostLog);
     fault(&mut host, 0x5000);
@@ -143,7 +167,7 @@ fn in_the_other_reading_the_host_logs_and_inserts() {
     assert_eq!(events.len(), 2);
     for event in &events {
         assert_eq!((event.code(), event.device()), (PAGE_FAULT, DEVICE));
-        assert_eq!((event.domain(), event.vflags()), (DOMAIN, VEVENT));
+        assert_eq!((event.domain(), event.vflags()), (DOMAIN, 0));
     }
     host.bench.submit(&[command::insert_guest_event(1)]);
     let inserted = host.guest_events(&guest);
@@ -280,11 +304,11 @@ fn a_log_in_no_memory_stops_with_one_event_for_the_host() {
 }
 
 #[test]
-fn the_host_logs_no_guest_flag_while_the_viommu_is_off() {
+fn nothing_is_kept_for_a_guest_while_the_viommu_is_off() {
     let (mut host, _) = with(|r| r.guest_faults = GuestFaults::HostLog);
     host.bench.clear_control(control::VIOMMU);
     fault(&mut host, 0x5000);
-    assert_eq!(host.bench.events()[0].vflags(), 0);
+    assert_eq!(host.bench.events()[0].code(), PAGE_FAULT);
     host.bench.set_control(control::VIOMMU);
     host.bench.submit(&[command::insert_guest_event(1)]);
     assert_eq!(host.bench.events()[0].code(), GUEST_EVENT_FAULT);

@@ -102,6 +102,73 @@ fn a_guest_without_reset_is_a_violation() {
 }
 
 #[test]
+fn a_guest_id_that_was_given_back_needs_a_reset_again() {
+    let mut host = Host::new();
+    let first = host.running_guest(1);
+    let ring = host.get(&first, ctl::COMMAND);
+    // The end of a guest (hardware.md 7.9).
+    host.set(&first, ctl::COMMAND, ring & !0x100);
+    host.set(&first, ctl::EVENT, 0);
+    host.set(&first, ctl::DEVICE_MAP, map_value(1, 0, false));
+    host.set(&first, ctl::MISC, 0);
+    assert_eq!(host.broken(Rule::GuestNotReset), 0);
+    let second = host.running_guest(1);
+    assert_eq!(host.broken(Rule::GuestNotReset), 0, "{second:x?}");
+    host.set(&second, ctl::COMMAND, 0);
+    host.set(&second, ctl::EVENT, 0);
+    host.set(&second, ctl::MISC, 0);
+    host.set(&second, ctl::MISC, 0xfff0_0000);
+    assert_eq!(host.broken(Rule::GuestNotReset), 1);
+    // Nor is it new before it was taken away: 0 is no translate device ID.
+    let mut host = Host::new();
+    let guest = host.guest(2, 8);
+    host.set(&guest, ctl::MISC, 0xffe0_0000);
+    host.set(&guest, ctl::EVENT, 0);
+    assert_eq!(host.broken(Rule::GuestNotReset), 0);
+}
+
+#[test]
+fn a_translate_id_that_stops_translating_under_an_engine_is_a_violation() {
+    for entry in [
+        Dte::default(),
+        Dte::blocked(),
+        Dte::pass(1),
+        Dte {
+            tv: false,
+            ..Dte::host(1, 0x1_0000_0000, 4)
+        },
+    ] {
+        let mut host = Host::new();
+        let guest = host.running_guest(1);
+        host.bench.install(guest.translate_id, &entry);
+        assert_eq!(host.broken(Rule::TranslateIdInvalid), 0);
+        assert!(!host.submit(&guest, &[command::completion_wait(None, false)]));
+        assert_eq!(host.broken(Rule::TranslateIdInvalid), 1, "{entry:x?}");
+        assert_eq!(host.broken(Rule::PrivateUnmapped), 0);
+    }
+    // An address that is not there is the guest's own mistake.
+    let mut host = Host::new();
+    let guest = host.running_guest(1);
+    assert!(!host.submit(&guest, &[store(0x1000, 1)]));
+    assert_eq!(host.bench.events().len(), 1);
+    assert!(host.bench.violations().is_empty());
+}
+
+#[test]
+fn an_entry_of_the_iommu_itself_that_stops_translating_is_a_violation() {
+    for entry in [Dte::default(), Dte::blocked(), Dte::pass(1)] {
+        let mut host = Host::new();
+        let guest = host.running_guest(1);
+        let own = host.bench.iommu.config().device_id;
+        host.bench.install(own, &entry);
+        assert_eq!(host.broken(Rule::PrivateUnmapped), 0);
+        host.submit(&guest, &[command::completion_wait(None, false)]);
+        assert_eq!(host.broken(Rule::PrivateUnmapped), 1, "{entry:x?}");
+        assert_eq!(host.broken(Rule::TranslateIdInvalid), 0);
+    }
+}
+
+#[test]
 fn an_engine_without_a_translate_id_that_translates_is_a_violation() {
     let entries = [
         (Dte::default(), 1),

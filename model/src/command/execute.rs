@@ -14,7 +14,7 @@ use crate::Iommu;
 impl Iommu {
     /// Executes a command other than COMPLETION_WAIT, which [`Iommu::complete`] does.
     pub(super) fn execute(&mut self, system: &mut dyn System, command: Command) {
-        self.counters.count_command(0, command.opcode());
+        self.counters.count_command(None, command.opcode());
         match command {
             Command::InvalidateDevtabEntry { device } => self.drop_device_entry(system, device),
             Command::InvalidateIommuPages {
@@ -37,7 +37,7 @@ impl Iommu {
     /// COMPLETION_WAIT, when all earlier commands have taken effect: first the store, then the
     /// interrupt, so that who sees the interrupt sees the value (hardware.md 3.9, Commands).
     pub(super) fn complete(&mut self, system: &mut dyn System, wait: Wait) {
-        self.counters.count_command(0, 1);
+        self.counters.count_command(None, 1);
         if let Some((address, value)) = wait.store {
             if system.write_u64(address, value).is_err() {
                 return self.refuse_failed(system, wait.address, address);

@@ -17,6 +17,9 @@ use crate::schedule::Engine;
 use crate::system::System;
 use crate::Iommu;
 
+/// Most commands in one call of a synchronous model: some milliseconds.
+const MOST_COMMANDS: u32 = 512;
+
 /// State of the host command engine beside its registers.
 #[derive(Debug, Default)]
 pub struct CommandEngine {
@@ -33,21 +36,21 @@ struct Raw {
 
 impl Iommu {
     /// The host's command engine has something to do, perhaps: its tail moved, or it started to
-    /// run. Works at once in a synchronous model, arranges a wake-up in an asynchronous one.
-    ///
-    /// Software cannot move the tail meanwhile, so that there is at most a ring-full to do.
+    /// run. Works at once in a synchronous model, as far as one call may; arranges a wake-up in an
+    /// asynchronous one.
     pub(crate) fn commands_ready(&mut self, system: &mut dyn System) {
         if self.schedule.is_async() {
             self.wake_engines(system);
             return;
         }
-        for _ in 0..self.registers.command.bytes() / 16 {
+        for _ in 0..MOST_COMMANDS {
             if !self.can_fetch() {
                 return;
             }
             self.fetch(system);
             self.finish_window(system);
         }
+        self.go_on_later(system);
     }
 
     /// Whether the engine runs, does not stand still on request, and has a command to fetch.

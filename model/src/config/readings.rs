@@ -76,8 +76,10 @@ reading!(
     GuestFaults {
         /// The hardware writes it into the guest's event log when that is enabled.
         GuestLog = "guest-log",
-        /// The hardware writes it into the host's event log with the vEvent flag; software
-        /// inserts it with INSERT_GUEST_EVENT.
+        /// The hardware writes it into the host's event log, as the fault of any device: it was
+        /// no access of an engine, so no vIOMMU flag is set (hardware.md 3.5). Software finds
+        /// the guest by the requester ID, which is the host's, and inserts the event with
+        /// INSERT_GUEST_EVENT.
         HostLog = "host-log",
     }
 );

@@ -16,7 +16,7 @@
 //! Every key of the left column is always there; the order is that of the table, and ascending
 //! within an object that is keyed by numbers.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt::{Display, Write};
 
@@ -66,48 +66,26 @@ fn register(out: &mut String, offset: u32, accesses: &Accesses) {
     );
 }
 
-/// Numbers by (gid, code): those of gid 0 are the host's.
-fn by_owner(out: &mut String, counters: &BTreeMap<(u16, u8), u64>) {
+/// Numbers by (gid, code); those without a gid are the host's.
+type ByOwner = BTreeMap<(Option<u16>, u8), u64>;
+
+fn by_owner(out: &mut String, counters: &ByOwner) {
     out.push_str("{\"host\":");
-    by_code(out, counters, 0);
+    by_code(out, counters, None);
     out.push_str(",\"guests\":");
-    object(out, Guests::of(counters), |out, gid| {
+    let guests: BTreeSet<u16> = counters.keys().filter_map(|(gid, _)| *gid).collect();
+    object(out, guests, |out, gid| {
         put(out, format_args!("\"{gid}\":"));
-        by_code(out, counters, gid);
+        by_code(out, counters, Some(gid));
     });
     out.push('}');
 }
 
-fn by_code(out: &mut String, counters: &BTreeMap<(u16, u8), u64>, gid: u16) {
+fn by_code(out: &mut String, counters: &ByOwner, gid: Option<u16>) {
     let own = counters.range((gid, 0)..=(gid, u8::MAX));
     object(out, own, |out, ((_, code), n)| {
         put(out, format_args!("\"{code:x}\":{n}"));
     });
-}
-
-/// The guest IDs of a map, each once.
-struct Guests<'a> {
-    counters: &'a BTreeMap<(u16, u8), u64>,
-    next: Option<u16>,
-}
-
-impl<'a> Guests<'a> {
-    fn of(counters: &'a BTreeMap<(u16, u8), u64>) -> Self {
-        Guests {
-            counters,
-            next: Some(1),
-        }
-    }
-}
-
-impl Iterator for Guests<'_> {
-    type Item = u16;
-
-    fn next(&mut self) -> Option<u16> {
-        let ((gid, _), _) = self.counters.range((self.next?, 0)..).next()?;
-        self.next = gid.checked_add(1);
-        Some(*gid)
-    }
 }
 
 fn walks(out: &mut String, walks: &Walks) {

@@ -90,7 +90,7 @@ impl Iommu {
     /// it and signals, as the enables and the state of the log say.
     pub(crate) fn report(&mut self, system: &mut dyn System, event: Event) {
         let entry = event.encode();
-        self.counters.count_event(0, event.code());
+        self.counters.count_event(None, event.code());
         if event.is_hardware_error() {
             self.latch_hardware_error(entry);
         }

@@ -4,7 +4,8 @@
 //!
 //! Sources show 64-bit accesses; a 32-bit write is merged with the other half as in the base map.
 //! Reads give back what the register holds. Bit 63 of the two map registers starts an update,
-//! which is done when the write returns (OQ-20), so it reads as 0.
+//! which is done when the write returns, or in an asynchronous model when the block is read
+//! (OQ-20), so it reads as 0.
 //!
 //! While CmdBufRun = 1 a write leaves base and length of the command buffer as they are, unless
 //! it clears CmdBufEn, and likewise for the event log: the rule of the base registers of the host
@@ -182,17 +183,19 @@ pub(super) fn merged(register: u64, offset: u64, size: u8, value: u64) -> u64 {
 
 impl Iommu {
     /// Reads the VF control aperture; `offset` is that from its base.
-    pub fn vf_control_read(&mut self, _system: &mut dyn System, offset: u64, size: u8) -> u64 {
+    pub fn vf_control_read(&mut self, system: &mut dyn System, offset: u64, size: u8) -> u64 {
         let Some(gid) = self.control_access(offset, size) else {
             return 0;
         };
         let register = Register::at(offset);
         self.count_control(register).reads += 1;
+        self.finish_updates(system, Some(gid));
         part_of(self.guests.look(gid).block.get(register), offset, size)
     }
 
     /// Writes the VF control aperture.
     pub fn vf_control_write(&mut self, system: &mut dyn System, offset: u64, size: u8, value: u64) {
+        self.judge_map_gate(offset);
         let Some(gid) = self.control_access(offset, size) else {
             return;
         };
@@ -215,6 +218,18 @@ impl Iommu {
         Some(gid)
     }
 
+    /// A write of a map register that the aperture drops or ignores (OQ-39).
+    fn judge_map_gate(&mut self, offset: u64) {
+        let map = matches!(
+            Register::at(offset),
+            Register::DeviceMap | Register::DomainMap
+        );
+        let closed = self.config.features.viommu() && !self.viommu_on();
+        if let Some(gid) = guest_of(offset).filter(|_| map && closed) {
+            self.judge_map_closed(gid);
+        }
+    }
+
     fn count_control(&mut self, register: Register) -> &mut crate::counters::Accesses {
         let key = (Aperture::VfControl, register.offset() as u32);
         self.counters.registers.entry(key).or_default()
@@ -231,7 +246,8 @@ impl Iommu {
                 self.store_control(system, gid, register, value);
                 self.save_block(system, gid, register.part());
                 self.refresh_guest(system, gid);
-                self.guest_commands_ready(system, gid);
+                self.guest_commands_ready(gid);
+                self.start_guests(system);
             }
         }
     }
@@ -245,7 +261,7 @@ impl Iommu {
         let (register, stored) = (map.register(), map.register().stored(MiscBits::Zero));
         self.guests.touch(gid).block.set(register, value & stored);
         if bit(value, 63) {
-            self.update_map(system, gid, map, value);
+            self.start_update(system, gid, map, value);
         }
     }
 
@@ -281,10 +297,15 @@ impl Iommu {
     }
 
     fn store_misc(&mut self, system: &mut dyn System, gid: u16, value: u64) {
-        let block = self.guests.look(gid).block;
-        self.guests.touch(gid).block.set(Register::Misc, value);
+        let guest = self.guests.touch(gid);
+        let block = guest.block;
+        guest.block.set(Register::Misc, value);
+        let id = guest.block.translate_id();
+        if id == 0 && block.translate_id() != 0 {
+            guest.reset = false;
+        }
         let enabled = block.enabled(Register::Command) || block.enabled(Register::Event);
-        if enabled && self.guests.look(gid).block.translate_id() != block.translate_id() {
+        if enabled && id != block.translate_id() {
             self.judge_busy(gid, "The translate device ID");
             self.judge_translate_id(system, gid);
         }

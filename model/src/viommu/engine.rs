@@ -2,14 +2,16 @@
 
 //! The command engine of a guest: when it works, and how it fetches and stops.
 //!
-//! In a synchronous model the commands are done when the write of the tail returns: at most a
-//! ring-full, because nobody moves the tail meanwhile. In an asynchronous model each step of the
-//! schedule does one command of one guest.
+//! In a synchronous model the commands are done when the write of the tail returns, as long as
+//! they are not too many: a call does [`MOST_COMMANDS`] at most, whoever gave them, and what is
+//! left is done by [`Iommu::run`]. A ring has room for 32767 commands, and one write of the
+//! control register can start the engines of 65536 guests. In an asynchronous model each step of
+//! the schedule does one command of one guest.
 //!
 //! INVALIDATE_IOMMU_ALL of a guest reads both of its maps, a hundred thousand entries. Nothing is
 //! cached for a device while a call works on commands, so that the second one in a call finds
-//! nothing to drop and is not carried out: a guest cannot multiply the cost by the length of its
-//! ring.
+//! nothing to drop and is not carried out. Once it has been executed for a guest, all other
+//! guests wait for the next call: neither a long ring nor many guests multiply the cost.
 
 use super::execute::Fetched;
 use super::memory::{Fault, Space};
@@ -22,8 +24,8 @@ use crate::schedule::Engine;
 use crate::system::System;
 use crate::Iommu;
 
-/// Entries of the largest ring.
-const RING_FULL: u32 = 0x8000;
+/// Most commands of guests in one call of a synchronous model: some milliseconds.
+const MOST_COMMANDS: u32 = 512;
 
 /// Why a command stops the engine of its guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,61 +57,71 @@ impl Iommu {
             return;
         }
         match self.set_dirty(system, gid, true) {
-            Ok(()) => self.guest_commands_ready(system, gid),
+            Ok(()) => {
+                self.guest_commands_ready(gid);
+                self.start_guests(system);
+            }
             Err(fault) => self.refuse(system, gid, Refusal::Fault(fault)),
         }
     }
 
     /// A command engine may have something to do: its tail moved, or it started to run.
-    pub(super) fn guest_commands_ready(&mut self, system: &mut dyn System, gid: u16) {
-        if !self.guests.look(gid).has_commands() {
-            return;
-        }
-        self.guests.ready.insert(gid);
-        if self.schedule.is_async() {
-            self.wake_engines(system);
-        } else {
-            self.work_on(system, gid);
+    pub(super) fn guest_commands_ready(&mut self, gid: u16) {
+        if self.guests.look(gid).has_commands() {
+            self.guests.ready.insert(gid);
         }
     }
 
-    /// Executes commands of a guest that has work. Returns false if no guest has any. Called by
-    /// [`Iommu::run`]; picks the guest at random in an asynchronous model and does one command of
-    /// it.
+    /// Works for the guests that have commands: at once in a synchronous model, as far as one call
+    /// may; later in an asynchronous one.
+    pub(crate) fn start_guests(&mut self, system: &mut dyn System) {
+        if self.guests.ready.is_empty() {
+            return;
+        }
+        if self.schedule.is_async() {
+            return self.wake_engines(system);
+        }
+        self.guests_call_begins();
+        for _ in 0..MOST_COMMANDS {
+            if !self.step_guests(system) {
+                return;
+            }
+        }
+        self.go_on_later(system);
+    }
+
+    /// A call that works for guests begins; until the next one INVALIDATE_IOMMU_ALL reads the maps
+    /// of one guest only.
+    pub(crate) fn guests_call_begins(&mut self) {
+        self.guests.emptied = None;
+    }
+
+    /// Executes one command of a guest that has some. Returns false if no guest has any.
     pub(crate) fn step_guests(&mut self, system: &mut dyn System) -> bool {
         let Some(gid) = self.pick_guest() else {
             return false;
         };
-        if self.schedule.is_async() {
-            self.guests.emptied = None;
+        self.guests.turn = gid.wrapping_add(1);
+        if self.guests.emptied.is_none_or(|emptied| emptied == gid) {
             self.step_guest(system, gid);
-        } else {
-            self.work_on(system, gid);
         }
         true
     }
 
-    /// A guest with work whose engine does not stand still: the first one from a random ID on.
+    /// A guest with commands whose engine does not stand still: the first one from a random ID on,
+    /// in a synchronous model the next one in turn, so that none has to wait for a busy one.
     fn pick_guest(&mut self) -> Option<u16> {
-        let start = self.schedule.below(1 << 16) as u16;
+        let start = if self.schedule.is_async() {
+            self.schedule.below(1 << 16) as u16
+        } else {
+            self.guests.turn
+        };
         let ready = &self.guests.ready;
         ready
             .range(start..)
             .chain(ready.range(..start))
             .copied()
             .find(|gid| !self.schedule.is_stalled(Engine::GuestCommands(*gid)))
-    }
-
-    /// Executes what is in the command buffer of a guest.
-    fn work_on(&mut self, system: &mut dyn System, gid: u16) {
-        self.guests.emptied = None;
-        for _ in 0..RING_FULL {
-            let stalled = self.schedule.is_stalled(Engine::GuestCommands(gid));
-            if stalled || !self.guests.ready.contains(&gid) {
-                return;
-            }
-            self.step_guest(system, gid);
-        }
     }
 
     /// Fetches and executes one command.

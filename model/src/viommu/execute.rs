@@ -46,7 +46,7 @@ impl Iommu {
         let command = Command::decode(fetched.words, features, readings, Source::Guest)
             .map_err(|_| Refusal::Illegal(fetched.address))?;
         self.dispatch_guest(system, gid, command, fetched.address)?;
-        self.counters.count_command(gid, command.opcode());
+        self.counters.count_command(Some(gid), command.opcode());
         Ok(())
     }
 

@@ -28,7 +28,8 @@ pub(super) struct Guest {
     commands_enabled: bool,
     /// The same for the event log.
     log_enabled: bool,
-    /// RESET_VMMIO was executed since power-on. Only the referee looks at it.
+    /// RESET_VMMIO was executed since power-on and since TransDevID was last taken away, which is
+    /// how the life of a guest ID ends (hardware.md 7.9). Only the referee looks at it.
     pub reset: bool,
     /// The last event of this guest that went to the host's log, as the guest would see it.
     pub held: Option<Event>,
@@ -169,6 +170,7 @@ impl Iommu {
     /// The control register changed: engines of guests start or stop. Where one starts, registers
     /// that were written while the vIOMMU was off go to their place in memory.
     pub(crate) fn guests_control_changed(&mut self, system: &mut dyn System) {
+        self.finish_updates(system, None);
         let gids: Vec<u16> = self.guests.known.keys().copied().collect();
         for gid in gids {
             let started = self.refresh_guest(system, gid);
@@ -177,8 +179,9 @@ impl Iommu {
             } else if started.commands {
                 self.save_block(system, gid, Part::Commands);
             }
-            self.guest_commands_ready(system, gid);
+            self.guest_commands_ready(gid);
         }
+        self.start_guests(system);
     }
 
     /// Sets status bits of a guest; counts its interrupt if `enabled` (OQ-36). Delivery needs

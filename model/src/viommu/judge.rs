@@ -41,14 +41,25 @@ impl Iommu {
         });
     }
 
-    /// Power-on contents are not stated: a guest ID begins with RESET_VMMIO (hardware.md 7.2).
+    /// A map entry is not written while the vIOMMU is off, and nothing says so (OQ-39).
+    pub(super) fn judge_map_closed(&mut self, gid: u16) {
+        self.referee
+            .report(Rule::MapNotEnabled, u64::from(gid), || {
+                format!(
+                    "A map register of guest {gid:#x} was written while IommuEn or vIommuEn is 0."
+                )
+            });
+    }
+
+    /// Power-on contents are not stated: a guest ID begins with RESET_VMMIO (hardware.md 7.2), and
+    /// so does its next life.
     pub(super) fn judge_reset(&mut self, gid: u16) {
         if self.guests.look(gid).reset {
             return;
         }
         self.referee
             .report(Rule::GuestNotReset, u64::from(gid), || {
-                format!("Guest {gid:#x} was used without RESET_VMMIO since power-on.")
+                format!("Guest {gid:#x} was used without RESET_VMMIO since power-on or since its last guest.")
             });
     }
 
@@ -90,9 +101,14 @@ impl Iommu {
     /// requester and what the register holds when nobody wrote it.
     pub(super) fn judge_translate_id(&mut self, system: &mut dyn System, gid: u16) {
         let id = self.guests.look(gid).block.translate_id();
-        if id != 0 && self.translates(system, id) {
-            return;
+        if id == 0 || !self.translates(system, id) {
+            self.judge_translate_entry(gid);
         }
+    }
+
+    /// An engine of a guest needs its translate device ID, whose entry does not translate.
+    pub(super) fn judge_translate_entry(&mut self, gid: u16) {
+        let id = self.guests.look(gid).block.translate_id();
         self.referee.report(Rule::TranslateIdInvalid, u64::from(gid), || {
             format!(
                 "An engine of guest {gid:#x} is enabled and the entry of its translate device ID {id:#06x} does not translate."

@@ -2,15 +2,17 @@
 
 //! Guest event logs: which events go there, and how they are written.
 //!
-//! A guest may see what its own device did: IO_PAGE_FAULT of memory requests and
-//! INVALID_DEVICE_REQUEST, of a device whose entry has vImuEn. All other events describe tables
-//! of the host, with their system physical addresses, and stay with the host. In the guest's
-//! entry the requester ID is GDeviceID. The hardware knows no way back from hDomID to gDomID, and
-//! the guest must not see the host's, so DomainID reads 0.
+//! A guest may see what its own tables did to its own device: IO_PAGE_FAULT of memory requests
+//! and INVALID_DEVICE_REQUEST, of a device whose entry has vImuEn, found in the GCR3 table or in a
+//! v2 table. What is wrong with the device-table entry or with the table below the guest is a
+//! matter of the host, even if a guest's address led there: the guest could not repair it (OQ-7).
+//! So are all other events, which have system physical addresses. In the guest's entry the
+//! requester ID is GDeviceID. The hardware knows no way back from hDomID to gDomID, and the guest
+//! must not see the host's, so DomainID reads 0.
 
 use super::control::Register;
 use super::memory::Space;
-use super::Part;
+use super::{Part, Stage};
 use crate::config::GuestFaults;
 use crate::device_table::DeviceEntry;
 use crate::event::{bytes, reserve, Access, Event, Slot, VFlags};
@@ -19,14 +21,16 @@ use crate::system::System;
 use crate::Iommu;
 
 impl Iommu {
-    /// Reports the fault of a device's request: to the log of the guest that the entry names, or
-    /// to the host's (OQ-7).
+    /// Reports the fault of a device's request that was found in `stage`: to the log of the guest
+    /// that the entry names, or to the host's (OQ-7).
     pub(crate) fn report_device_event(
         &mut self,
         system: &mut dyn System,
         entry: Option<&DeviceEntry>,
         event: Event,
+        stage: Stage,
     ) {
+        let entry = entry.filter(|_| stage == Stage::Guest);
         let Some((gid, view)) = self.guest_view(entry, &event) else {
             return self.report(system, event);
         };
@@ -39,7 +43,7 @@ impl Iommu {
                 if let Some(guest) = self.guests.known.get_mut(&gid) {
                     guest.held = Some(view);
                 }
-                self.report(system, flagged(event));
+                self.report(system, event);
             }
         }
     }
@@ -84,7 +88,7 @@ impl Iommu {
             Slot::Overflow => self.signal_guest_log(gid, EVENT_OVERFLOW),
             Slot::At(address) => {
                 guest.pointers.event_tail = ring.tail;
-                self.counters.count_event(gid, event.code());
+                self.counters.count_event(Some(gid), event.code());
                 self.write_guest_event(system, gid, address, event);
                 self.signal_guest_log(gid, EVENT_INTERRUPT);
             }
@@ -131,12 +135,4 @@ impl Iommu {
             }
         }
     }
-}
-
-/// The host's entry of an event that belongs to a guest.
-fn flagged(mut event: Event) -> Event {
-    if let Event::IoPageFault { vflags, .. } = &mut event {
-        vflags.event = true;
-    }
-    event
 }

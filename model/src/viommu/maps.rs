@@ -79,7 +79,7 @@ pub(super) fn decode(entry: u64) -> Option<u16> {
 }
 
 impl Iommu {
-    /// Carries out a write to a map register (OQ-20).
+    /// Writes the entry that a map register named (OQ-20).
     pub(super) fn update_map(&mut self, system: &mut dyn System, gid: u16, map: Map, value: u64) {
         let id = field(value, 61, 46) as u16;
         let valid = bit(value, 0) || self.config.readings.map_clear == MapClear::Ignored;

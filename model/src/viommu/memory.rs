@@ -197,6 +197,9 @@ impl Iommu {
         fault: &Fault,
     ) {
         let (present, permission) = fault.flags();
+        if fault.space == Space::Guest && fault.cause == Unresolved::Entry {
+            self.judge_translate_entry(gid);
+        }
         if fault.space == Space::Private {
             self.judge_private(gid, fault);
             if self.config.readings.private_fault == PrivateFault::PageFault {

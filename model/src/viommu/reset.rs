@@ -26,6 +26,7 @@ impl Iommu {
         if !self.config.features.viommu() || !(all || command) {
             return;
         }
+        self.finish_updates(system, Some(gid));
         let guest = self.guests.touch(gid);
         if all {
             *guest = Guest::after_reset();

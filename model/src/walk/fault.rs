@@ -9,6 +9,7 @@ use crate::device_table::{DeviceEntry, EntryFault, NoEntry};
 use crate::event::{Access as Attributes, Event, HardwareError, VFlags};
 use crate::request::{Access, Answer, Request};
 use crate::system::System;
+use crate::viommu::Stage;
 use crate::walk::page::Fault;
 use crate::walk::route::Refusal;
 use crate::Iommu;
@@ -31,7 +32,7 @@ impl Iommu {
                 vflags: VFlags::default(),
             },
         };
-        self.report_device_event(system, None, event);
+        self.report_device_event(system, None, event, Stage::Host);
         Answer::Abort
     }
 
@@ -45,7 +46,7 @@ impl Iommu {
     ) -> Answer {
         match refusal {
             Refusal::Entry(why) => self.illegal_entry(system, request, entry, why),
-            Refusal::Page(fault) => self.fault(system, request, entry, fault),
+            Refusal::Page(fault) => self.fault(system, request, entry, fault, Stage::Host),
         }
     }
 
@@ -63,7 +64,7 @@ impl Iommu {
             address: request.address,
             vflags: VFlags::default(),
         };
-        self.report_device_event(system, Some(entry), event);
+        self.report_device_event(system, Some(entry), event, Stage::Host);
         Answer::Abort
     }
 
@@ -74,6 +75,7 @@ impl Iommu {
         request: &Request,
         entry: &DeviceEntry,
         fault: Fault,
+        stage: Stage,
     ) -> Answer {
         let access = attributes(request);
         let event = match fault {
@@ -87,7 +89,7 @@ impl Iommu {
             _ if self.is_suppressed(request.requester, entry) => return Answer::Abort,
             _ => page_fault(access, entry.domain(), request.address, fault),
         };
-        self.report_device_event(system, Some(entry), event);
+        self.report_device_event(system, Some(entry), event, stage);
         Answer::Abort
     }
 

@@ -11,6 +11,7 @@ use crate::config::InterruptAbort;
 use crate::device_table::{DeviceEntry, Half, IntCtl};
 use crate::request::{Answer, Request, Translation};
 use crate::system::System;
+use crate::viommu::Stage;
 use crate::walk::fault::{attributes, page_fault};
 use crate::walk::page::Fault;
 use crate::Iommu;
@@ -59,7 +60,7 @@ impl Iommu {
                 request.address,
                 Fault::NotPresent,
             );
-            self.report_device_event(system, Some(entry), event);
+            self.report_device_event(system, Some(entry), event, Stage::Host);
         }
         Answer::Abort
     }

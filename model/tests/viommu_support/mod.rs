@@ -72,7 +72,7 @@ pub struct Host {
 }
 
 /// One guest, as its VMM knows it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Guest {
     pub gid: u16,
     /// System physical addresses; the guest has them [`GUEST_OFFSET`] lower.
@@ -247,14 +247,16 @@ impl Host {
             .vf_write(&mut self.bench.machine, at, 8, value);
     }
 
-    /// Maps a device ID of the guest.
+    /// Maps a device ID of the guest, with the barrier that OQ-20 asks for.
     pub fn map_device(&mut self, guest: &Guest, from: u16, to: u16) {
         self.set(guest, ctl::DEVICE_MAP, map_value(from, to, true));
+        self.get(guest, ctl::DEVICE_MAP);
     }
 
-    /// Maps a DomainID of the guest.
+    /// Maps a DomainID of the guest, with the same barrier.
     pub fn map_domain(&mut self, guest: &Guest, from: u16, to: u16) {
         self.set(guest, ctl::DOMAIN_MAP, map_value(from, to, true));
+        self.get(guest, ctl::DOMAIN_MAP);
     }
 
     /// Writes commands behind the guest's tail and moves it, in as many steps as the ring needs.
@@ -314,7 +316,10 @@ impl Host {
     /// Commands of a guest executed so far, by opcode.
     pub fn executed(&self, guest: &Guest, opcode: u8) -> u64 {
         let counters = &self.bench.iommu.counters().commands;
-        counters.get(&(guest.gid, opcode)).copied().unwrap_or(0)
+        counters
+            .get(&(Some(guest.gid), opcode))
+            .copied()
+            .unwrap_or(0)
     }
 }
 
