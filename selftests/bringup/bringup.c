@@ -10,6 +10,7 @@
 #include "edu.h"
 #include "kmod.h"
 #include "kmsg.h"
+#include "needs.h"
 #include "pci.h"
 #include "stats.h"
 #include "util.h"
@@ -30,16 +31,19 @@ FIXTURE(machine) {
 	struct pci_list edus;
 };
 
+static const char *machine_missing(struct pci_list *iommus, struct pci_list *edus)
+{
+	pci_find_iommus(iommus);
+	pci_find_id(edus, EDU_VENDOR, EDU_DEVICE);
+	return edus->count ? need_iommu() : "needs an edu device";
+}
+
 FIXTURE_SETUP(machine)
 {
-	pci_find_iommus(&self->iommus);
-	if (!self->iommus.count)
-		SKIP(return, "needs an AMD IOMMU");
-	if (iommu_require())
-		SKIP(return, "no AMD IOMMU driver to test");
-	pci_find_id(&self->edus, EDU_VENDOR, EDU_DEVICE);
-	if (!self->edus.count)
-		SKIP(return, "needs an edu device");
+	const char *missing = machine_missing(&self->iommus, &self->edus);
+
+	if (missing)
+		SKIP(return, "%s", missing);
 }
 
 FIXTURE_TEARDOWN(machine)
@@ -54,16 +58,10 @@ FIXTURE(module) {
 
 FIXTURE_SETUP(module)
 {
-	pci_find_iommus(&self->iommus);
-	if (!self->iommus.count)
-		SKIP(return, "needs an AMD IOMMU");
-	if (iommu_require())
-		SKIP(return, "no AMD IOMMU driver to test");
-	if (iommu_driver() == IOMMU_DRIVER_BUILTIN)
-		SKIP(return, "the built-in driver runs this machine");
-	pci_find_id(&self->edus, EDU_VENDOR, EDU_DEVICE);
-	if (!self->edus.count)
-		SKIP(return, "needs an edu device");
+	const char *missing = need_module() ?: machine_missing(&self->iommus, &self->edus);
+
+	if (missing)
+		SKIP(return, "%s", missing);
 }
 
 FIXTURE_TEARDOWN(module)

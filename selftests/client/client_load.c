@@ -23,6 +23,8 @@ FIXTURE_SETUP(load)
 		missing = nic_missing(pci, self->name, sizeof(self->name));
 	if (missing)
 		SKIP(return, "%s", missing);
+	ASSERT_LE(0, pci_group(self->block.pci));
+	ASSERT_LE(0, pci_group(pci));
 	ASSERT_EQ(0, net_up(self->name));
 }
 

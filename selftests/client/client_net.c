@@ -19,6 +19,7 @@ FIXTURE_SETUP(nic)
 
 	if (missing)
 		SKIP(return, "%s", missing);
+	ASSERT_LE(0, pci_group(self->pci));
 	ASSERT_EQ(0, net_up(self->name));
 	mkdir(FOLDER, 0700);
 }

@@ -22,6 +22,7 @@ FIXTURE_SETUP(files)
 
 	if (missing)
 		SKIP(return, "%s", missing);
+	ASSERT_LE(0, pci_group(self->block.pci));
 	module_probe("ext4");
 	mkdir(MOUNT_POINT, 0700);
 	ASSERT_EQ(0, mount(self->block.path, MOUNT_POINT, "ext4", MS_NOATIME, NULL));
@@ -34,7 +35,7 @@ FIXTURE_TEARDOWN(files)
 		EXPECT_EQ(0, umount(MOUNT_POINT));
 }
 
-TEST_F(files, known_files_have_their_checksums)
+TEST_F_TIMEOUT(files, known_files_have_their_checksums, 100)
 {
 	char *const argv[] = { "sh", "-c", "cd " MOUNT_POINT " && sha256sum -c SHA256SUMS", NULL };
 
@@ -42,7 +43,7 @@ TEST_F(files, known_files_have_their_checksums)
 }
 
 /* Through the page cache, so that the kernel chooses the requests. */
-TEST_F(files, written_file_comes_back_from_the_drive)
+TEST_F_TIMEOUT(files, written_file_comes_back_from_the_drive, 100)
 {
 	const char *path = MOUNT_POINT "/written";
 	char *buf = malloc(FILE_SIZE);
@@ -74,6 +75,7 @@ FIXTURE_SETUP(scratch)
 
 	if (missing)
 		SKIP(return, "%s", missing);
+	ASSERT_LE(0, pci_group(self->block.pci));
 }
 
 FIXTURE_TEARDOWN(scratch)

@@ -74,6 +74,27 @@ int block_find(struct block *block, const char *serial, unsigned int timeout_ms)
 	return ret;
 }
 
+static bool is_live(const char *controller)
+{
+	char path[128], text[16];
+
+	snprintf(path, sizeof(path), NVME_CLASS "/%s/state", controller);
+	return file_read(path, text, sizeof(text)) > 0 && !strcmp(text, "live");
+}
+
+unsigned int block_others(const char *serial)
+{
+	DIR *dir = opendir(NVME_CLASS);
+	unsigned int count = 0;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		count += is_live(entry->d_name) && !has_serial(entry->d_name, serial);
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
 /* One thread's part of the device, and what it must contain by now. */
 struct worker {
 	struct block_load *load;
@@ -200,7 +221,9 @@ struct block_load_handle {
 
 static void *load_main(void *arg)
 {
-	block_load_run(arg);
+	struct block_load *load = arg;
+
+	load->error = block_load_run(load);
 	return NULL;
 }
 

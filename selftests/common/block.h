@@ -31,6 +31,8 @@ struct block_load {
 
 /* Waits for the namespace of the controller with this serial number. */
 int block_find(struct block *block, const char *serial, unsigned int timeout_ms);
+/* Controllers that work and have another serial number. */
+unsigned int block_others(const char *serial);
 /* Random writes and verified reads past the page cache, by several threads. */
 int block_load_run(struct block_load *load);
 /* The same in a thread of its own, until block_load_finish(). */

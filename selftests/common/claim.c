@@ -207,7 +207,7 @@ int client_claim(const char *name, const char *driver)
 {
 	int ret;
 
-	if (pci_group(name) < 0) {
+	if (pci_group(name) < 0 && iommu_driver() != IOMMU_DRIVER_NONE) {
 		ret = pci_remove(name);
 		if (!ret)
 			ret = pci_wait(name, false, REJOIN_MS);

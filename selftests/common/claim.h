@@ -12,8 +12,8 @@
 /* Takes the drivers from all devices that have an IOMMU group. */
 int clients_unbind(void);
 /*
- * The device with this driver and behind the IOMMU: one that an earlier test
- * left out (late load) joins by removal and rescan.
+ * The device with this driver, and behind the IOMMU if one is at work: what an
+ * earlier test left out (late load) joins by removal and rescan.
  */
 int client_claim(const char *name, const char *driver);
 /* Groups, class entries, debugfs folder: is any trace of an IOMMU driver left? */

@@ -14,6 +14,9 @@
 #include "kmsg.h"
 #include "pci.h"
 
+/* Longer than the interval of the kernel's usual log rate limit. */
+#define FAULT_LIMIT_MS	5500
+
 /* Flags of the event, dw1[27:16]. */
 #define FAULT_GN	(1U << 0)
 #define FAULT_NX	(1U << 1)

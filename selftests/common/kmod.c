@@ -33,6 +33,22 @@ int module_remove(const char *name)
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
+unsigned long module_address(const char *name)
+{
+	FILE *file = fopen("/proc/modules", "re");
+	unsigned long address = 0, found;
+	char line[512], module[64];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%63s %*s %*s %*s %*s 0x%lx", module, &found) == 2 &&
+		    !strcmp(module, name))
+			address = found;
+	}
+	if (file)
+		fclose(file);
+	return address;
+}
+
 int module_probe(const char *name)
 {
 	char *const argv[] = { "modprobe", "-q", (char *)name, NULL };
@@ -111,11 +127,4 @@ int viommu_unload(void)
 
 	ret = viommu_offline();
 	return ret ? ret : module_remove(MODULE_NAME);
-}
-
-int iommu_require(void)
-{
-	if (iommu_driver() != IOMMU_DRIVER_NONE)
-		return 0;
-	return viommu_load();
 }

@@ -28,12 +28,12 @@ int viommu_load(void);
 int viommu_unload(void);
 /* Writes 1 to the offline attribute of every IOMMU function that has one. */
 int viommu_offline(void);
-/* An IOMMU driver is there already, or ours can be loaded now. */
-int iommu_require(void);
 
 int module_remove(const char *name);
 bool module_loaded(const char *name);
 long long module_refcount(const char *name);
 int module_probe(const char *name);
+/* Where the module is in memory; 0 if that cannot be told. */
+unsigned long module_address(const char *name);
 
 #endif

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <linux/types.h>
 
+/* The e1000e of the test machine. */
+#define NIC_VENDOR	0x8086
+#define NIC_DEVICE	0x10d3
+
 #define NET_GUEST	"10.0.2.15"
 #define NET_GATEWAY	"10.0.2.2"
 

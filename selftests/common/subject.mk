@@ -17,6 +17,7 @@ COMMON_LIB := $(COMMON_OUTPUT)/libviommu.a
 CFLAGS += -O2 -g -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
 CFLAGS += -Wmissing-prototypes -I$(COMMON_DIR)
 LDFLAGS += -static -pthread
+LOCAL_HDRS += $(wildcard *.h)
 EXTRA_CLEAN += $(COMMON_LIB) $(COMMON_OUTPUT)/*.o
 
 include $(KSRC)/tools/testing/selftests/lib.mk

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -172,6 +173,31 @@ bool pattern_matches(const void *buf, size_t len, __u64 seed)
 		len -= n;
 	}
 	return true;
+}
+
+void *memory_alloc(size_t size)
+{
+	size_t align = size < 2 * MIB ? PAGE_4K : 2 * MIB, offset;
+	char *raw, *mem;
+
+	raw = mmap(NULL, size + align, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (raw == MAP_FAILED)
+		return NULL;
+	mem = (char *)(((unsigned long)raw + align - 1) & ~(align - 1));
+	/* What is left on both sides goes, so that munmap() of the rest frees all. */
+	if (mem > raw)
+		munmap(raw, mem - raw);
+	munmap(mem + size, raw + align - mem);
+	madvise(mem, size, MADV_HUGEPAGE);
+	for (offset = 0; offset < size; offset += PAGE_4K)
+		mem[offset] = 1;
+	return mem;
+}
+
+void memory_free(void *mem, size_t size)
+{
+	munmap(mem, size);
 }
 
 __u64 physical_address(const void *mem)

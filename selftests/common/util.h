@@ -36,6 +36,9 @@ int run_program(char *const argv[]);
 __u64 now_ms(void);
 void sleep_ms(unsigned int ms);
 
+/* Anonymous memory, touched, aligned to 4 KiB, or from 2 MiB on to that. */
+void *memory_alloc(size_t size);
+void memory_free(void *mem, size_t size);
 /* Where a touched page lies in physical memory; 0 if that cannot be told. */
 __u64 physical_address(const void *mem);
 

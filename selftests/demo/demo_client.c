@@ -12,17 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "block.h"
-#include "edu.h"
 #include "fault.h"
 #include "net.h"
+#include "requester.h"
 #include "util.h"
-#include "vfio.h"
 
-#define NIC_VENDOR	0x8086
-#define NIC_DEVICE	0x10d3
 #define WAIT_MS		20000
 #define FAULT_MS	5000
 #define MEMORY		(4 * MIB)
@@ -82,14 +78,7 @@ static int network(void)
 	return 0;
 }
 
-struct user {
-	struct vfio_device dev;
-	struct edu edu;
-	int container;
-	char *mem;
-};
-
-static int user_open(struct user *user)
+static int user_open(struct requester *user)
 {
 	struct pci_list edus;
 	int ret;
@@ -100,19 +89,9 @@ static int user_open(struct user *user)
 	ret = vfio_prepare();
 	if (ret)
 		return fail("VFIO", ret);
-	user->container = vfio_container();
-	if (user->container < 0)
-		return fail("container", user->container);
-	ret = vfio_open(&user->dev, user->container, edus.name[0]);
+	ret = requester_open(user, edus.name[0], MEMORY);
 	if (ret)
 		return fail("device", ret);
-	ret = edu_init(&user->edu, user->dev.bar0);
-	if (ret)
-		return fail("edu registers", ret);
-	user->mem = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (user->mem == MAP_FAILED)
-		return fail("memory", 0);
-	memset(user->mem, 0, MEMORY);
 	ret = vfio_map(user->container, user->mem, IOVA, MEMORY, VFIO_RW);
 	return ret ? fail("map", ret) : 0;
 }
@@ -120,14 +99,14 @@ static int user_open(struct user *user)
 static int edu(void)
 {
 	static const __u64 places[] = { PAGE_4K, MIB + 5 * PAGE_4K, 2 * MIB, MEMORY - PAGE_4K };
-	struct user user;
+	struct requester user;
 	unsigned int i;
 	__u64 bytes = 0;
 
 	if (user_open(&user))
 		return 1;
 	printf("%s belongs to this program; %llu MiB of its memory are at 0x%llx\n",
-	       user.dev.name, MEMORY / MIB, IOVA);
+	       user.name, MEMORY / MIB, IOVA);
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
 		pattern_fill(user.mem, PAGE_4K, i);
 		if (edu_copy(&user.edu, IOVA + places[i], IOVA, PAGE_4K) ||
@@ -135,7 +114,7 @@ static int edu(void)
 			return fail("wrong bytes", 0);
 		bytes += 2 * PAGE_4K;
 	}
-	printf("%s read and wrote 4 pages; all bytes are right\n", user.dev.name);
+	printf("%s read and wrote 4 pages; all bytes are right\n", user.name);
 	printf("result bytes %llu\n", bytes);
 	return 0;
 }
@@ -143,7 +122,7 @@ static int edu(void)
 static int fault(void)
 {
 	struct fault fault;
-	struct user user;
+	struct requester user;
 	int kmsg;
 
 	if (user_open(&user))
@@ -155,13 +134,13 @@ static int fault(void)
 	if (!pattern_matches(user.mem, MEMORY, 1))
 		return fail("a stray write changed mapped memory", 0);
 	printf("%s wrote to 0x%llx, where nothing is mapped; no memory changed\n",
-	       user.dev.name, UNMAPPED);
+	       user.name, UNMAPPED);
 	if (!faults_reported()) {
 		printf("this machine's IOMMU does not report faults (viommu.faults=0)\n");
 		printf("result expected 0\nresult seen 0\n");
 		return 0;
 	}
-	if (!fault_wait_at(kmsg, &fault, user.dev.name, UNMAPPED, 4, FAULT_MS))
+	if (!fault_wait_at(kmsg, &fault, user.name, UNMAPPED, 4, FAULT_MS))
 		return fail("no fault in the kernel log", 0);
 	printf("kernel log: %s\n", fault.line);
 	printf("result expected 1\nresult seen 1\n");

@@ -4,57 +4,17 @@
 # behind an AMD IOMMU. The last lines are a table; the exit status is 0 only if everything held.
 
 cd "$(dirname "$0")" || exit 1
-here=$(pwd)
-work=/tmp/viommu-demo
-mnt=$work/drive
+# shellcheck source=selftests/demo/parts.sh
+. ./parts.sh
 module=${VIOMMU_KO:-/lib/modules/$(uname -r)/updates/amd_viommu.ko}
 stats=/sys/kernel/debug/amd_viommu/ivhd0/stats
-begin=$(cut -d . -f 1 /proc/uptime)
-failed=0
 log_lines=0
-file_bytes=0
-
-stage()
-{
-	printf '[%3ds] %s\n' $(($(cut -d . -f 1 /proc/uptime) - begin)) "$*"
-}
-
-detail()
-{
-	sed 's/^/         /'
-}
-
-failure()
-{
-	failed=$((failed + 1))
-	stage "FAILED: $*"
-}
-
-# Runs demo_client and sets result_NAME for each of its results.
-client()
-{
-	result_bytes=0 result_expected=0 result_seen=0
-	"$here/demo_client" "$1" >"$work/out" 2>&1 || failure "demo_client $1"
-	grep -v '^result ' "$work/out" | detail
-	while read -r word name value; do
-		case $word/$name in
-		result/bytes) result_bytes=$value ;;
-		result/expected) result_expected=$value ;;
-		result/seen) result_seen=$value ;;
-		esac
-	done <"$work/out"
-}
 
 # count NAME: one of the module's counters; "-" when there is no module to ask.
 count()
 {
 	value=$(sed -n "s/^$1 //p" $stats 2>/dev/null)
 	echo "${value:--}"
-}
-
-size_of()
-{
-	wc -c <"$1"
 }
 
 load_module()
@@ -75,64 +35,6 @@ load_clients()
 	for name in nvme ext4 e1000e vfio-pci vfio_iommu_type1; do
 		modprobe "$name" || failure "modprobe $name"
 	done
-}
-
-# data_drive: waits for the drive with the known files.
-data_drive()
-{
-	tries=0
-	while [ $tries -lt 100 ]; do
-		for serial in /sys/class/nvme/*/serial; do
-			if grep -q '^data ' "$serial" 2>/dev/null; then
-				name=$(basename "$(dirname "$serial")")
-				[ ! -b "/dev/${name}n1" ] || {
-					echo "/dev/${name}n1"
-					return
-				}
-			fi
-		done
-		usleep 100000
-		tries=$((tries + 1))
-	done
-}
-
-use_files()
-{
-	stage "NVMe: mounting, reading known files"
-	drive=$(data_drive)
-	mkdir -p "$mnt"
-	mount -t ext4 -o noatime "$drive" "$mnt" 2>&1 || {
-		failure "mount of '$drive'"
-		return
-	}
-	(cd "$mnt" && sha256sum -c SHA256SUMS) >"$work/out" 2>&1 || failure "checksums"
-	detail <"$work/out"
-	for file in one-byte page odd-size large deep/file; do
-		file_bytes=$((file_bytes + $(size_of "$mnt/$file")))
-	done
-
-	stage "NVMe: writing a copy, forgetting it, reading it back"
-	cp "$mnt/large" "$mnt/copy" && sync
-	echo 3 >/proc/sys/vm/drop_caches
-	if cmp "$mnt/large" "$mnt/copy"; then
-		file_bytes=$((file_bytes + $(size_of "$mnt/copy")))
-	else
-		failure "the copy differs"
-	fi
-	rm -f "$mnt/copy"
-	umount "$mnt" || failure "umount"
-}
-
-use_network()
-{
-	stage "e1000e: echoes and a file over the network"
-	cd "$work" || exit 1
-	client network
-	cd "$here" || exit 1
-	network_bytes=$result_bytes
-	(cd "$work" && grep ' odd-size$' SHA256SUMS | sha256sum -c) >"$work/out" 2>&1 ||
-		failure "checksum of the fetched file"
-	detail <"$work/out"
 }
 
 # One line for each PCI device that has a group, or a driver.
@@ -179,15 +81,11 @@ summary()
 		"faults seen" "$result_seen"
 }
 
-mkdir -p $work
 load_module
 load_clients
 use_files
 
-stage "NVMe: random writes and reads of four threads"
-client drive
-drive_bytes=$result_bytes
-
+use_drive
 use_network
 
 stage "VFIO: an edu device does DMA into a user program"

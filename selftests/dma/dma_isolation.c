@@ -38,7 +38,7 @@ TEST_F(pair, same_address_in_two_containers_is_two_memories)
 	for (i = 0; i < 2; i++) {
 		container[i] = vfio_container();
 		ASSERT_LE(0, container[i]);
-		ASSERT_EQ(0, requester_open(&dev[i], container[i], self->edus.name[i]));
+		ASSERT_EQ(0, requester_join(&dev[i], container[i], self->edus.name[i]));
 		ASSERT_EQ(0, vfio_map(container[i], self->mem[i], IOVA, PAGE_4K, VFIO_RW));
 		pattern_fill(self->mem[i], PAGE_4K, 10 + i);
 	}
@@ -64,7 +64,7 @@ TEST_F(pair, mapping_of_one_is_no_mapping_of_the_other)
 	for (i = 0; i < 2; i++) {
 		container[i] = vfio_container();
 		ASSERT_LE(0, container[i]);
-		ASSERT_EQ(0, requester_open(&dev[i], container[i], self->edus.name[i]));
+		ASSERT_EQ(0, requester_join(&dev[i], container[i], self->edus.name[i]));
 	}
 	ASSERT_EQ(0, vfio_map(container[0], self->mem[0], IOVA, PAGE_4K, VFIO_RW));
 	/* The first device uses it, so that it is cached under its name. */
@@ -89,10 +89,10 @@ TEST_F(pair, one_container_is_one_view_that_both_lose)
 
 	container = vfio_container();
 	ASSERT_LE(0, container);
-	ASSERT_EQ(0, requester_open(&dev[0], container, self->edus.name[0]));
+	ASSERT_EQ(0, requester_join(&dev[0], container, self->edus.name[0]));
 	ASSERT_EQ(0, vfio_map(container, self->mem[0], IOVA, PAGE_4K, VFIO_RW));
 	/* The second one joins after the mapping was made. */
-	ASSERT_EQ(0, requester_open(&dev[1], container, self->edus.name[1]));
+	ASSERT_EQ(0, requester_join(&dev[1], container, self->edus.name[1]));
 	for (i = 0; i < 2; i++) {
 		pattern_fill(self->mem[0], PAGE_4K, 30 + i);
 		ASSERT_EQ(0, edu_dma(&dev[i].edu, EDU_READ, IOVA, 0, PAGE_4K));
@@ -117,7 +117,7 @@ TEST_F(pair, moved_to_another_container_a_device_has_its_mappings)
 	for (i = 0; i < 2; i++) {
 		container[i] = vfio_container();
 		ASSERT_LE(0, container[i]);
-		ASSERT_EQ(0, requester_open(&dev, container[i], self->edus.name[0]));
+		ASSERT_EQ(0, requester_join(&dev, container[i], self->edus.name[0]));
 		ASSERT_EQ(0, vfio_map(container[i], self->mem[i], IOVA, PAGE_4K, VFIO_RW));
 		pattern_fill(self->mem[0], PAGE_4K, 40);
 		pattern_fill(self->mem[1], PAGE_4K, 41);

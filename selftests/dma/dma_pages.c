@@ -15,72 +15,54 @@
 #endif
 #define HUGE_1GB_COUNT	"/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages"
 
-/* One device, and a small window through which its bytes are checked. */
-struct bench {
-	struct requester dev;
-	int container;
-	char *small;
-};
-
-static int bench_open(struct bench *bench, const char *device)
+/* The device's own memory is a small window through which its bytes are checked. */
+static int window_open(struct requester *dev, const char *name)
 {
-	bench->container = vfio_container();
-	if (bench->container < 0)
-		return bench->container;
-	if (requester_open(&bench->dev, bench->container, device))
-		return -1;
-	bench->small = memory_alloc(PAGE_4K);
-	return vfio_map(bench->container, bench->small, IOVA_SMALL, PAGE_4K, VFIO_RW);
-}
+	int ret = requester_open(dev, name, PAGE_4K);
 
-static void bench_close(struct bench *bench)
-{
-	if (!bench->small)
-		return;
-	requester_close(&bench->dev);
-	close(bench->container);
+	return ret ? ret : vfio_map(dev->container, dev->mem, IOVA_SMALL, PAGE_4K, VFIO_RW);
 }
 
 /* Both directions at one offset of the big mapping. */
-static bool reaches(struct bench *bench, char *big, __u64 iova, __u64 offset)
+static bool reaches(struct requester *dev, char *big, __u64 iova, __u64 offset)
 {
-	struct edu *edu = &bench->dev.edu;
+	struct edu *edu = &dev->edu;
 
-	pattern_fill(bench->small, PAGE_4K, offset);
+	pattern_fill(dev->mem, PAGE_4K, offset);
 	if (edu_copy(edu, iova + offset, IOVA_SMALL, PAGE_4K) ||
 	    !pattern_matches(big + offset, PAGE_4K, offset))
 		return false;
 	pattern_fill(big + offset, PAGE_4K, ~offset);
 	return !edu_copy(edu, IOVA_SMALL, iova + offset, PAGE_4K) &&
-	       pattern_matches(bench->small, PAGE_4K, ~offset);
+	       pattern_matches(dev->mem, PAGE_4K, ~offset);
 }
 
 /* A write to where a mapping was must not land in its memory. */
-static bool is_gone(struct bench *bench, char *big, __u64 iova, __u64 offset)
+static bool is_gone(struct requester *dev, char *big, __u64 iova, __u64 offset)
 {
 	pattern_fill(big + offset, PAGE_4K, 77);
-	return !edu_dma(&bench->dev.edu, EDU_WRITE, iova + offset, 0, 16) &&
+	return !edu_dma(&dev->edu, EDU_WRITE, iova + offset, 0, 16) &&
 	       pattern_matches(big + offset, PAGE_4K, 77);
 }
 
-static void check_size(struct __test_metadata *_metadata, struct bench *bench,
+static void check_size(struct __test_metadata *_metadata, struct requester *dev,
 		       char *big, __u64 iova, __u64 size)
 {
 	__u64 middle = (size / 2) & ~(PAGE_4K - 1);
 
-	ASSERT_EQ(0, vfio_map(bench->container, big, iova, size, VFIO_RW));
-	EXPECT_TRUE(reaches(bench, big, iova, 0));
-	EXPECT_TRUE(reaches(bench, big, iova, size - PAGE_4K));
+	ASSERT_EQ(0, vfio_map(dev->container, big, iova, size, VFIO_RW));
+	EXPECT_TRUE(reaches(dev, big, iova, 0));
+	EXPECT_TRUE(reaches(dev, big, iova, size - PAGE_4K));
 	if (size > 2 * PAGE_4K) {
-		EXPECT_TRUE(reaches(bench, big, iova, middle));
+		EXPECT_TRUE(reaches(dev, big, iova, middle));
 	}
-	ASSERT_EQ((long long)size, vfio_unmap(bench->container, iova, size));
-	EXPECT_TRUE(is_gone(bench, big, iova, 0));
-	EXPECT_TRUE(is_gone(bench, big, iova, size - PAGE_4K));
+	ASSERT_EQ((long long)size, vfio_unmap(dev->container, iova, size));
+	EXPECT_TRUE(is_gone(dev, big, iova, 0));
+	EXPECT_TRUE(is_gone(dev, big, iova, size - PAGE_4K));
 }
 
 FIXTURE(size) {
-	struct bench bench;
+	struct requester dev;
 };
 
 FIXTURE_VARIANT(size) {
@@ -105,12 +87,12 @@ FIXTURE_SETUP(size)
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	ASSERT_EQ(0, bench_open(&self->bench, edus.name[EDU_ONE]));
+	ASSERT_EQ(0, window_open(&self->dev, edus.name[EDU_ONE]));
 }
 
 FIXTURE_TEARDOWN(size)
 {
-	bench_close(&self->bench);
+	requester_close(&self->dev);
 }
 
 TEST_F(size, translates_and_disappears)
@@ -118,11 +100,11 @@ TEST_F(size, translates_and_disappears)
 	char *big = memory_alloc(variant->size);
 
 	ASSERT_NE(NULL, big);
-	check_size(_metadata, &self->bench, big, IOVA_BIG + variant->shift, variant->size);
+	check_size(_metadata, &self->dev, big, IOVA_BIG + variant->shift, variant->size);
 }
 
 FIXTURE(change) {
-	struct bench bench;
+	struct requester dev;
 };
 
 FIXTURE_SETUP(change)
@@ -132,22 +114,22 @@ FIXTURE_SETUP(change)
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	ASSERT_EQ(0, bench_open(&self->bench, edus.name[EDU_ONE]));
+	ASSERT_EQ(0, window_open(&self->dev, edus.name[EDU_ONE]));
 }
 
 FIXTURE_TEARDOWN(change)
 {
-	bench_close(&self->bench);
+	requester_close(&self->dev);
 }
 
 /* Maps page by page, last page first, so that nothing can be joined. */
-static int map_shattered(struct bench *bench, char *mem, __u64 iova, __u64 size)
+static int map_shattered(struct requester *dev, char *mem, __u64 iova, __u64 size)
 {
 	__u64 offset;
 	int ret;
 
 	for (offset = 0; offset < size; offset += PAGE_4K) {
-		ret = vfio_map(bench->container, mem + size - PAGE_4K - offset, iova + offset,
+		ret = vfio_map(dev->container, mem + size - PAGE_4K - offset, iova + offset,
 			       PAGE_4K, VFIO_RW);
 		if (ret)
 			return ret;
@@ -158,15 +140,15 @@ static int map_shattered(struct bench *bench, char *mem, __u64 iova, __u64 size)
 TEST_F(change, from_a_large_page_to_small_ones)
 {
 	char *big = memory_alloc(2 * MIB), *other = memory_alloc(2 * MIB);
-	struct bench *bench = &self->bench;
+	struct requester *dev = &self->dev;
 
-	ASSERT_EQ(0, vfio_map(bench->container, big, IOVA_BIG, 2 * MIB, VFIO_RW));
-	ASSERT_TRUE(reaches(bench, big, IOVA_BIG, MIB));
-	ASSERT_EQ(2 * MIB, vfio_unmap(bench->container, IOVA_BIG, 2 * MIB));
-	ASSERT_EQ(0, map_shattered(bench, other, IOVA_BIG, 2 * MIB));
+	ASSERT_EQ(0, vfio_map(dev->container, big, IOVA_BIG, 2 * MIB, VFIO_RW));
+	ASSERT_TRUE(reaches(dev, big, IOVA_BIG, MIB));
+	ASSERT_EQ(2 * MIB, vfio_unmap(dev->container, IOVA_BIG, 2 * MIB));
+	ASSERT_EQ(0, map_shattered(dev, other, IOVA_BIG, 2 * MIB));
 	pattern_fill(big + MIB, PAGE_4K, 1);
-	pattern_fill(bench->small, PAGE_4K, 2);
-	ASSERT_EQ(0, edu_copy(&bench->dev.edu, IOVA_BIG + MIB, IOVA_SMALL, PAGE_4K));
+	pattern_fill(dev->mem, PAGE_4K, 2);
+	ASSERT_EQ(0, edu_copy(&dev->edu, IOVA_BIG + MIB, IOVA_SMALL, PAGE_4K));
 	EXPECT_TRUE(pattern_matches(big + MIB, PAGE_4K, 1));
 	EXPECT_TRUE(pattern_matches(other + MIB - PAGE_4K, PAGE_4K, 2));
 }
@@ -174,15 +156,15 @@ TEST_F(change, from_a_large_page_to_small_ones)
 TEST_F(change, from_small_pages_to_a_large_one)
 {
 	char *big = memory_alloc(2 * MIB), *other = memory_alloc(2 * MIB);
-	struct bench *bench = &self->bench;
+	struct requester *dev = &self->dev;
 
-	ASSERT_EQ(0, map_shattered(bench, other, IOVA_BIG, 2 * MIB));
-	pattern_fill(bench->small, PAGE_4K, 3);
-	ASSERT_EQ(0, edu_copy(&bench->dev.edu, IOVA_BIG + MIB, IOVA_SMALL, PAGE_4K));
+	ASSERT_EQ(0, map_shattered(dev, other, IOVA_BIG, 2 * MIB));
+	pattern_fill(dev->mem, PAGE_4K, 3);
+	ASSERT_EQ(0, edu_copy(&dev->edu, IOVA_BIG + MIB, IOVA_SMALL, PAGE_4K));
 	ASSERT_TRUE(pattern_matches(other + MIB - PAGE_4K, PAGE_4K, 3));
-	ASSERT_EQ(2 * MIB, vfio_unmap(bench->container, IOVA_BIG, 2 * MIB));
-	ASSERT_EQ(0, vfio_map(bench->container, big, IOVA_BIG, 2 * MIB, VFIO_RW));
-	EXPECT_TRUE(reaches(bench, big, IOVA_BIG, MIB));
+	ASSERT_EQ(2 * MIB, vfio_unmap(dev->container, IOVA_BIG, 2 * MIB));
+	ASSERT_EQ(0, vfio_map(dev->container, big, IOVA_BIG, 2 * MIB, VFIO_RW));
+	EXPECT_TRUE(reaches(dev, big, IOVA_BIG, MIB));
 	EXPECT_TRUE(pattern_matches(other + MIB - PAGE_4K, PAGE_4K, 3));
 }
 
@@ -194,22 +176,22 @@ TEST_F(change, sizes_side_by_side)
 		{ 0, 2 * MIB }, { 2 * MIB, 4 * KIB }, { 2 * MIB + 4 * KIB, 60 * KIB },
 		{ 4 * MIB - 8 * KIB, 8 * KIB }, { 4 * MIB, 4 * MIB },
 	};
-	struct bench *bench = &self->bench;
+	struct requester *dev = &self->dev;
 	char *mem = memory_alloc(8 * MIB);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		ASSERT_EQ(0, vfio_map(bench->container, mem + parts[i].offset,
+		ASSERT_EQ(0, vfio_map(dev->container, mem + parts[i].offset,
 				      IOVA_BIG + parts[i].offset, parts[i].size, VFIO_RW));
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		EXPECT_TRUE(reaches(bench, mem, IOVA_BIG,
+		EXPECT_TRUE(reaches(dev, mem, IOVA_BIG,
 				    parts[i].offset + parts[i].size - PAGE_4K));
-	EXPECT_TRUE(is_gone(bench, mem, IOVA_BIG, 3 * MIB));
+	EXPECT_TRUE(is_gone(dev, mem, IOVA_BIG, 3 * MIB));
 	/* Each goes alone. */
-	ASSERT_EQ(4 * KIB, vfio_unmap(bench->container, IOVA_BIG + 2 * MIB, 4 * KIB));
-	EXPECT_TRUE(is_gone(bench, mem, IOVA_BIG, 2 * MIB));
-	EXPECT_TRUE(reaches(bench, mem, IOVA_BIG, 2 * MIB - PAGE_4K));
-	EXPECT_TRUE(reaches(bench, mem, IOVA_BIG, 2 * MIB + PAGE_4K));
+	ASSERT_EQ(4 * KIB, vfio_unmap(dev->container, IOVA_BIG + 2 * MIB, 4 * KIB));
+	EXPECT_TRUE(is_gone(dev, mem, IOVA_BIG, 2 * MIB));
+	EXPECT_TRUE(reaches(dev, mem, IOVA_BIG, 2 * MIB - PAGE_4K));
+	EXPECT_TRUE(reaches(dev, mem, IOVA_BIG, 2 * MIB + PAGE_4K));
 }
 
 static char *alloc_gigabyte(void)
@@ -231,7 +213,7 @@ TEST_F(change, one_gigabyte)
 
 	if (!big)
 		SKIP(return, "needs a free 1 GiB page");
-	check_size(_metadata, &self->bench, big, IOVA_BIG, GIB);
+	check_size(_metadata, &self->dev, big, IOVA_BIG, GIB);
 	munmap(big, GIB);
 	file_write(HUGE_1GB_COUNT, "0");
 }

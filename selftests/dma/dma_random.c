@@ -52,7 +52,7 @@ FIXTURE_SETUP(random)
 	self->container = vfio_container();
 	ASSERT_LE(0, self->container);
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, requester_open(&self->dev[i], self->container, edus.name[i]));
+		ASSERT_EQ(0, requester_join(&self->dev[i], self->container, edus.name[i]));
 	for (i = 0; i < SLOTS; i++)
 		self->model.page[i] = NOT_MAPPED;
 	self->mem = memory_alloc(PAGES * PAGE_4K);
@@ -63,7 +63,7 @@ FIXTURE_TEARDOWN(random)
 {
 	unsigned int i;
 
-	for (i = 0; self->mem && i < 2; i++)
+	for (i = 0; i < 2; i++)
 		requester_close(&self->dev[i]);
 }
 

@@ -11,34 +11,25 @@
 #define LANDING		4
 
 FIXTURE(unmap) {
-	struct pci_list edus;
 	struct requester dev;
-	int container;
 	int kmsg;
-	char *mem;
 };
 
 FIXTURE_SETUP(unmap)
 {
-	const char *missing = dma_missing(&self->edus);
+	struct pci_list edus;
+	const char *missing = dma_missing(&edus);
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	self->container = vfio_container();
-	ASSERT_LE(0, self->container);
-	ASSERT_EQ(0, requester_open(&self->dev, self->container, self->edus.name[EDU_ONE]));
+	ASSERT_EQ(0, requester_open(&self->dev, edus.name[EDU_ONE], 2 * MIB));
 	self->kmsg = kmsg_open();
 	ASSERT_LE(0, self->kmsg);
-	self->mem = memory_alloc(2 * MIB);
-	ASSERT_NE(NULL, self->mem);
 }
 
 FIXTURE_TEARDOWN(unmap)
 {
-	if (!self->mem)
-		return;
 	requester_close(&self->dev);
-	close(self->container);
 	close(self->kmsg);
 }
 
@@ -61,31 +52,31 @@ TEST_F(unmap, use_after_unmap_faults_and_neighbours_stay)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, vfio_map(self->container, self->mem + i * PAGE_4K,
+		ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem + i * PAGE_4K,
 				      IOVA + i * PAGE_4K, PAGE_4K, VFIO_RW));
 		/* Touched, so that the IOMMU may hold the translation. */
 		ASSERT_EQ(1, write_lands(&self->dev.edu, IOVA + i * PAGE_4K,
-					self->mem + i * PAGE_4K));
+					self->dev.mem + i * PAGE_4K));
 	}
-	ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, IOVA + PAGE_4K, PAGE_4K));
-	EXPECT_EQ(0, write_lands(&self->dev.edu, IOVA + PAGE_4K, self->mem + PAGE_4K));
+	ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, IOVA + PAGE_4K, PAGE_4K));
+	EXPECT_EQ(0, write_lands(&self->dev.edu, IOVA + PAGE_4K, self->dev.mem + PAGE_4K));
 	EXPECT_STREQ("", stray_access(&self->dev.edu, self->kmsg, self->dev.name, EDU_WRITE,
 				      IOVA + PAGE_4K, false));
-	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA, self->mem));
-	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA + 2 * PAGE_4K, self->mem + 2 * PAGE_4K));
+	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA, self->dev.mem));
+	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA + 2 * PAGE_4K, self->dev.mem + 2 * PAGE_4K));
 }
 
 TEST_F(unmap, remapped_address_means_the_new_memory)
 {
-	char *old = self->mem, *new = self->mem + 8 * PAGE_4K, *other = self->mem + 16 * PAGE_4K;
+	char *old = self->dev.mem, *new = old + 8 * PAGE_4K, *other = old + 16 * PAGE_4K;
 
-	ASSERT_EQ(0, vfio_map(self->container, other, IOVA + MIB, PAGE_4K, VFIO_RW));
-	ASSERT_EQ(0, vfio_map(self->container, old, IOVA, PAGE_4K, VFIO_RW));
+	ASSERT_EQ(0, vfio_map(self->dev.container, other, IOVA + MIB, PAGE_4K, VFIO_RW));
+	ASSERT_EQ(0, vfio_map(self->dev.container, old, IOVA, PAGE_4K, VFIO_RW));
 	pattern_fill(old, PAGE_4K, 1);
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_READ, IOVA, 0, PAGE_4K));
 	ASSERT_EQ(1, write_lands(&self->dev.edu, IOVA, old));
-	ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, IOVA, PAGE_4K));
-	ASSERT_EQ(0, vfio_map(self->container, new, IOVA, PAGE_4K, VFIO_RW));
+	ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, IOVA, PAGE_4K));
+	ASSERT_EQ(0, vfio_map(self->dev.container, new, IOVA, PAGE_4K, VFIO_RW));
 
 	pattern_fill(new, PAGE_4K, 2);
 	ASSERT_EQ(0, edu_copy(&self->dev.edu, IOVA + MIB, IOVA, PAGE_4K));
@@ -104,15 +95,15 @@ TEST_F(unmap, large_range_of_single_pages_goes_at_once)
 	unsigned int i;
 
 	for (i = 0; i < 512; i++)
-		ASSERT_EQ(0, vfio_map(self->container, self->mem + i * PAGE_4K,
+		ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem + i * PAGE_4K,
 				      IOVA + i * PAGE_4K, PAGE_4K, VFIO_RW));
 	for (i = 0; i < ARRAY_SIZE(touched); i++)
 		ASSERT_EQ(1, write_lands(&self->dev.edu, IOVA + touched[i] * PAGE_4K,
-					self->mem + touched[i] * PAGE_4K));
-	ASSERT_EQ(2 * MIB, vfio_unmap(self->container, IOVA, 2 * MIB));
+					self->dev.mem + touched[i] * PAGE_4K));
+	ASSERT_EQ(2 * MIB, vfio_unmap(self->dev.container, IOVA, 2 * MIB));
 	for (i = 0; i < ARRAY_SIZE(touched); i++)
 		EXPECT_EQ(0, write_lands(&self->dev.edu, IOVA + touched[i] * PAGE_4K,
-					 self->mem + touched[i] * PAGE_4K));
+					 self->dev.mem + touched[i] * PAGE_4K));
 }
 
 /* Ranges whose size and place fit no single invalidation. */
@@ -125,25 +116,25 @@ TEST_F(unmap, odd_ranges_go_whole_and_alone)
 
 	for (i = 0; i < ARRAY_SIZE(odd); i++) {
 		unsigned int first = odd[i].first, count = odd[i].count;
-		char *mem = self->mem + first * PAGE_4K;
+		char *mem = self->dev.mem + first * PAGE_4K;
 		__u64 iova = IOVA + first * PAGE_4K;
 		char *before = mem - PAGE_4K, *after = mem + count * PAGE_4K;
 		char *last = after - PAGE_4K;
 
-		ASSERT_EQ(0, vfio_map(self->container, before, iova - PAGE_4K, PAGE_4K, VFIO_RW));
-		ASSERT_EQ(0, vfio_map(self->container, after, iova + count * PAGE_4K, PAGE_4K,
+		ASSERT_EQ(0, vfio_map(self->dev.container, before, iova - PAGE_4K, PAGE_4K, VFIO_RW));
+		ASSERT_EQ(0, vfio_map(self->dev.container, after, iova + count * PAGE_4K, PAGE_4K,
 				      VFIO_RW));
-		ASSERT_EQ(0, vfio_map(self->container, mem, iova, count * PAGE_4K, VFIO_RW));
+		ASSERT_EQ(0, vfio_map(self->dev.container, mem, iova, count * PAGE_4K, VFIO_RW));
 		ASSERT_EQ(1, write_lands(&self->dev.edu, iova, mem));
 		ASSERT_EQ(1, write_lands(&self->dev.edu, iova + (last - mem), last));
 		ASSERT_EQ(1, write_lands(&self->dev.edu, iova - PAGE_4K, before));
-		ASSERT_EQ(count * PAGE_4K, vfio_unmap(self->container, iova, count * PAGE_4K));
+		ASSERT_EQ(count * PAGE_4K, vfio_unmap(self->dev.container, iova, count * PAGE_4K));
 		EXPECT_EQ(0, write_lands(&self->dev.edu, iova, mem));
 		EXPECT_EQ(0, write_lands(&self->dev.edu, iova + (last - mem), last));
 		EXPECT_EQ(1, write_lands(&self->dev.edu, iova - PAGE_4K, before));
 		EXPECT_EQ(1, write_lands(&self->dev.edu, iova + count * PAGE_4K, after));
-		ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, iova - PAGE_4K, PAGE_4K));
-		ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, iova + count * PAGE_4K, PAGE_4K));
+		ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, iova - PAGE_4K, PAGE_4K));
+		ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, iova + count * PAGE_4K, PAGE_4K));
 	}
 }
 
@@ -152,16 +143,16 @@ TEST_F_TIMEOUT(unmap, thousands_of_unmaps_then_still_exact, 60)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, vfio_map(self->container, self->mem, IOVA, PAGE_4K, VFIO_RW));
-	ASSERT_EQ(1, write_lands(&self->dev.edu, IOVA, self->mem));
+	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem, IOVA, PAGE_4K, VFIO_RW));
+	ASSERT_EQ(1, write_lands(&self->dev.edu, IOVA, self->dev.mem));
 	for (i = 0; i < 4000; i++) {
-		ASSERT_EQ(0, vfio_map(self->container, self->mem + PAGE_4K, IOVA + MIB, PAGE_4K,
+		ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem + PAGE_4K, IOVA + MIB, PAGE_4K,
 				      VFIO_RW));
-		ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, IOVA + MIB, PAGE_4K));
+		ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, IOVA + MIB, PAGE_4K));
 	}
-	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA, self->mem));
-	ASSERT_EQ(PAGE_4K, vfio_unmap(self->container, IOVA, PAGE_4K));
-	EXPECT_EQ(0, write_lands(&self->dev.edu, IOVA, self->mem));
+	EXPECT_EQ(1, write_lands(&self->dev.edu, IOVA, self->dev.mem));
+	ASSERT_EQ(PAGE_4K, vfio_unmap(self->dev.container, IOVA, PAGE_4K));
+	EXPECT_EQ(0, write_lands(&self->dev.edu, IOVA, self->dev.mem));
 }
 
 /*
@@ -199,8 +190,6 @@ FIXTURE_SETUP(owner)
 
 FIXTURE_TEARDOWN(owner)
 {
-	if (!self->mem)
-		return;
 	edu_close_sysfs(&self->edu);
 	close(self->kmsg);
 }

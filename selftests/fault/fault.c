@@ -1,74 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Faults: each is named fully, many do no harm, none is forgotten after a flood. */
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
-#include "edu.h"
 #include "fault.h"
 #include "kmod.h"
+#include "needs.h"
+#include "requester.h"
 #include "stats.h"
-#include "util.h"
-#include "vfio.h"
 
 #define IOVA		(1 * GIB)
 #define FAULT_MS	3000
-/* Longer than the interval of the kernel's usual log rate limit. */
-#define RATE_LIMIT_MS	5500
 /* A page refused in pieces of four bytes is 1,024 events: more than a log of 512 holds. */
 #define STORM_TRANSFERS	4
 /* What a rate limit of 10 lines in 5 s may let through in a storm. */
 #define STORM_LINES	60
 
 FIXTURE(fault) {
-	struct vfio_device dev;
-	struct edu edu;
-	int container;
+	struct requester dev;
 	int kmsg;
-	char *mem;
 };
 
 FIXTURE_SETUP(fault)
 {
 	struct pci_list edus;
+	const char *missing = need_edus(&edus, 1) ?: need_iommu();
 
-	edu_find(&edus);
-	if (!edus.count)
-		SKIP(return, "needs an edu device on the root bus");
-	if (iommu_require())
-		SKIP(return, "no AMD IOMMU driver to test");
-	if (vfio_prepare())
-		SKIP(return, "needs vfio-pci and vfio_iommu_type1");
+	if (missing)
+		SKIP(return, "%s", missing);
 	if (!faults_reported())
 		SKIP(return, "this machine's IOMMU reports no faults");
-	self->container = vfio_container();
-	ASSERT_LE(0, self->container);
-	ASSERT_EQ(0, vfio_open(&self->dev, self->container, edus.name[0]));
-	ASSERT_EQ(0, edu_init(&self->edu, self->dev.bar0));
-	self->mem = mmap(NULL, 4 * PAGE_4K, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->mem);
-	memset(self->mem, 1, 4 * PAGE_4K);
+	ASSERT_EQ(0, requester_open(&self->dev, edus.name[0], 2 * PAGE_4K));
 	/* Start with the log's rate limit unused. */
-	sleep_ms(RATE_LIMIT_MS);
+	sleep_ms(FAULT_LIMIT_MS);
 	self->kmsg = kmsg_open();
 	ASSERT_LE(0, self->kmsg);
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	if (!self->mem)
-		return;
-	vfio_close(&self->dev);
-	close(self->container);
+	requester_close(&self->dev);
 	close(self->kmsg);
 }
 
 static bool next_fault(FIXTURE_DATA(fault) *self, enum edu_direction direction, __u64 iova,
 		       struct fault *fault)
 {
-	return !edu_dma(&self->edu, direction, iova, 0, 4) &&
+	return !edu_dma(&self->dev.edu, direction, iova, 0, 4) &&
 	       fault_wait_at(self->kmsg, fault, self->dev.name, iova, 4, FAULT_MS);
 }
 
@@ -88,9 +67,9 @@ TEST_F(fault, line_names_device_address_and_kind)
 	struct fault fault;
 	unsigned int i;
 
-	ASSERT_EQ(0, vfio_map(self->container, self->mem, IOVA, PAGE_4K,
+	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem, IOVA, PAGE_4K,
 			      VFIO_DMA_MAP_FLAG_READ));
-	ASSERT_EQ(0, vfio_map(self->container, self->mem + PAGE_4K, IOVA + PAGE_4K, PAGE_4K,
+	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem + PAGE_4K, IOVA + PAGE_4K, PAGE_4K,
 			      VFIO_DMA_MAP_FLAG_WRITE));
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		ASSERT_TRUE(next_fault(self, cases[i].direction, cases[i].iova, &fault));
@@ -135,7 +114,7 @@ TEST_F(fault, every_fault_is_counted)
 	if (faults < 0)
 		SKIP(return, "needs amd_viommu's counters");
 	for (i = 0; i < 5; i++)
-		ASSERT_EQ(0, edu_dma(&self->edu, EDU_WRITE, 0x100000 + i * PAGE_4K, 0, 4));
+		ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, 0x100000 + i * PAGE_4K, 0, 4));
 	sleep_ms(200);
 	EXPECT_EQ(faults + 5, stats_read("faults"));
 	EXPECT_EQ(events + 5, stats_read("events"));
@@ -148,7 +127,7 @@ TEST_F_TIMEOUT(fault, storm_is_bounded_in_the_log_and_forgotten_after, 60)
 	unsigned int i;
 
 	for (i = 0; i < STORM_TRANSFERS; i++)
-		ASSERT_EQ(0, edu_dma(&self->edu, EDU_WRITE, IOVA + i * PAGE_4K, 0, EDU_BUFFER));
+		ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, IOVA + i * PAGE_4K, 0, EDU_BUFFER));
 	sleep_ms(500);
 	EXPECT_GE(STORM_LINES, kmsg_count(self->kmsg, "IO_PAGE_FAULT"));
 	if (before >= 0) {
@@ -157,11 +136,11 @@ TEST_F_TIMEOUT(fault, storm_is_bounded_in_the_log_and_forgotten_after, 60)
 		EXPECT_LT(before, stats_read("faults"));
 	}
 	/* Translation goes on meanwhile, and a new fault is reported again. */
-	ASSERT_EQ(0, vfio_map(self->container, self->mem, IOVA, 2 * PAGE_4K, VFIO_RW));
-	pattern_fill(self->mem, PAGE_4K, 1);
-	ASSERT_EQ(0, edu_copy(&self->edu, IOVA + PAGE_4K, IOVA, PAGE_4K));
-	EXPECT_TRUE(pattern_matches(self->mem + PAGE_4K, PAGE_4K, 1));
-	sleep_ms(RATE_LIMIT_MS);
+	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem, IOVA, 2 * PAGE_4K, VFIO_RW));
+	pattern_fill(self->dev.mem, PAGE_4K, 1);
+	ASSERT_EQ(0, edu_copy(&self->dev.edu, IOVA + PAGE_4K, IOVA, PAGE_4K));
+	EXPECT_TRUE(pattern_matches(self->dev.mem + PAGE_4K, PAGE_4K, 1));
+	sleep_ms(FAULT_LIMIT_MS);
 	EXPECT_TRUE(next_fault(self, EDU_WRITE, 0xabcd0000, &fault));
 }
 
@@ -173,11 +152,11 @@ TEST_F(fault, overflow_of_the_log_is_seen_and_recovered)
 	if (overflows < 0)
 		SKIP(return, "needs amd_viommu's counters");
 	/* One transfer gives events faster than any handler can take them. */
-	ASSERT_EQ(0, edu_dma(&self->edu, EDU_WRITE, IOVA, 0, EDU_BUFFER));
+	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, IOVA, 0, EDU_BUFFER));
 	sleep_ms(500);
 	if (stats_read("event_overflows") == overflows)
 		SKIP(return, "this machine's event log did not overflow");
-	sleep_ms(RATE_LIMIT_MS);
+	sleep_ms(FAULT_LIMIT_MS);
 	EXPECT_TRUE(next_fault(self, EDU_READ, 0xdcba0000, &fault));
 }
 

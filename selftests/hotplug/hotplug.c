@@ -1,64 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Client devices may go and come back at any moment. */
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "block.h"
 #include "claim.h"
-#include "edu.h"
-#include "kmod.h"
+#include "needs.h"
+#include "requester.h"
 #include "stats.h"
-#include "util.h"
-#include "vfio.h"
 
-#define IOVA		(1 * GIB)
 #define WAIT_MS		20000
-
-/* VFIO user of one edu device, from opening to the first right bytes. */
-struct user {
-	struct vfio_device dev;
-	struct edu edu;
-	int container;
-	char *mem;
-};
-
-static int user_open(struct user *user, const char *name)
-{
-	int ret;
-
-	user->container = vfio_container();
-	if (user->container < 0)
-		return user->container;
-	ret = vfio_open(&user->dev, user->container, name);
-	if (ret)
-		return ret;
-	ret = edu_init(&user->edu, user->dev.bar0);
-	if (ret)
-		return ret;
-	user->mem = mmap(NULL, 2 * PAGE_4K, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (user->mem == MAP_FAILED)
-		return -ENOMEM;
-	return vfio_map(user->container, user->mem, IOVA, 2 * PAGE_4K, VFIO_RW);
-}
-
-static bool user_dma_works(struct user *user, __u64 seed)
-{
-	pattern_fill(user->mem, PAGE_4K, seed);
-	memset(user->mem + PAGE_4K, 0, PAGE_4K);
-	return !edu_copy(&user->edu, IOVA + PAGE_4K, IOVA, PAGE_4K) &&
-	       pattern_matches(user->mem + PAGE_4K, PAGE_4K, seed);
-}
-
-static void user_close(struct user *user)
-{
-	vfio_close(&user->dev);
-	close(user->container);
-	munmap(user->mem, 2 * PAGE_4K);
-}
 
 FIXTURE(edu) {
 	char name[PCI_NAME_LEN];
@@ -67,14 +20,10 @@ FIXTURE(edu) {
 FIXTURE_SETUP(edu)
 {
 	struct pci_list edus;
+	const char *missing = need_edus(&edus, 1) ?: need_iommu();
 
-	edu_find(&edus);
-	if (!edus.count)
-		SKIP(return, "needs an edu device on the root bus");
-	if (iommu_require())
-		SKIP(return, "no AMD IOMMU driver to test");
-	if (vfio_prepare())
-		SKIP(return, "needs vfio-pci and vfio_iommu_type1");
+	if (missing)
+		SKIP(return, "%s", missing);
 	memcpy(self->name, edus.name[0], PCI_NAME_LEN);
 }
 
@@ -85,7 +34,6 @@ FIXTURE_TEARDOWN(edu)
 TEST_F(edu, idle_device_leaves_its_group_and_comes_back)
 {
 	int groups = dir_count(IOMMU_GROUPS), i;
-	struct user user;
 
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, pci_remove(self->name));
@@ -95,9 +43,7 @@ TEST_F(edu, idle_device_leaves_its_group_and_comes_back)
 		ASSERT_EQ(0, pci_wait(self->name, true, WAIT_MS));
 		EXPECT_EQ(groups, dir_count(IOMMU_GROUPS));
 	}
-	ASSERT_EQ(0, user_open(&user, self->name));
-	EXPECT_TRUE(user_dma_works(&user, 1));
-	user_close(&user);
+	EXPECT_TRUE(edu_works(self->name));
 }
 
 TEST_F(edu, count_of_devices_follows)
@@ -115,31 +61,28 @@ TEST_F(edu, count_of_devices_follows)
 /* VFIO makes the removal wait for its user, whose DMA goes on until it lets go. */
 TEST_F(edu, removal_waits_for_a_vfio_user)
 {
-	struct user user;
+	struct requester user;
 	int status;
 	pid_t pid;
 
-	ASSERT_EQ(0, user_open(&user, self->name));
-	ASSERT_TRUE(user_dma_works(&user, 2));
+	ASSERT_EQ(0, requester_start(&user, self->name));
+	ASSERT_TRUE(requester_works(&user));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		/* Not the owner of the device: its files must not keep it. */
-		vfio_close(&user.dev);
-		close(user.container);
+		requester_close(&user);
 		_exit(pci_remove(self->name) ? 1 : 0);
 	}
 	sleep_ms(500);
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
-	EXPECT_TRUE(user_dma_works(&user, 3));
-	user_close(&user);
+	EXPECT_TRUE(requester_works(&user));
+	requester_close(&user);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(0, pci_wait(self->name, false, WAIT_MS));
 	ASSERT_EQ(0, pci_rescan());
-	ASSERT_EQ(0, user_open(&user, self->name));
-	EXPECT_TRUE(user_dma_works(&user, 4));
-	user_close(&user);
+	EXPECT_TRUE(edu_works(self->name));
 }
 
 FIXTURE(drive) {
@@ -148,20 +91,11 @@ FIXTURE(drive) {
 
 FIXTURE_SETUP(drive)
 {
-	struct pci_list drives;
-	unsigned int i;
+	const char *missing = need_iommu() ?: need_drive(&self->block, BLOCK_SCRATCH);
 
-	pci_find_class(&drives, 0x010802, 0xffffff);
-	if (!drives.count)
-		SKIP(return, "needs an NVMe drive");
-	if (iommu_require())
-		SKIP(return, "no AMD IOMMU driver to test");
-	if (module_probe("nvme"))
-		SKIP(return, "needs the nvme driver");
-	for (i = 0; i < drives.count; i++)
-		ASSERT_EQ(0, client_claim(drives.name[i], "nvme"));
-	if (block_find(&self->block, BLOCK_SCRATCH, WAIT_MS))
-		SKIP(return, "needs the drive that may be overwritten");
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_LE(0, pci_group(self->block.pci));
 }
 
 FIXTURE_TEARDOWN(drive)

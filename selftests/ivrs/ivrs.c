@@ -14,6 +14,7 @@
 #include "claim.h"
 #include "kmod.h"
 #include "kmsg.h"
+#include "needs.h"
 #include "stats.h"
 #include "util.h"
 
@@ -23,7 +24,6 @@
 #define TABLE_CREATOR_REVISION	32
 #define CREATOR			"TEST"
 #define REFUSAL			MODULE_NAME ": IVRS: "
-#define WAIT_MS			20000
 #define LOG_MS			500
 #define CYCLES			100
 
@@ -43,17 +43,16 @@ FIXTURE(ivrs) {
 
 FIXTURE_SETUP(ivrs)
 {
-	char table[TABLE_MAX], path[256];
+	const char *missing = need_module();
+	char table[TABLE_MAX];
 	unsigned int number;
 
 	self->kmsg = -1;
 	if (file_read(TABLE, table, sizeof(table)) < TABLE_CREATOR_REVISION + 4 ||
 	    memcmp(table + TABLE_CREATOR_ID, CREATOR, strlen(CREATOR)))
 		SKIP(return, "needs an IVRS table of make-tables");
-	if (iommu_driver() == IOMMU_DRIVER_BUILTIN)
-		SKIP(return, "the built-in driver runs this machine");
-	if (viommu_module_path(path, sizeof(path)))
-		SKIP(return, "needs the module's file");
+	if (missing)
+		SKIP(return, "%s", missing);
 	number = (unsigned char)table[TABLE_CREATOR_REVISION];
 	ASSERT_GT(ARRAY_SIZE(reasons), number);
 	self->reason = reasons[number];
@@ -116,13 +115,15 @@ TEST_F(ivrs, broken_table_is_refused_with_one_line)
 TEST_F_TIMEOUT(ivrs, machine_goes_on_after_a_refusal, 60)
 {
 	struct block_load load = { .threads = 2, .operations = 20 };
+	const char *missing;
 	struct block block;
 
 	if (!self->reason)
 		SKIP(return, "this table is valid");
 	EXPECT_EQ(-EINVAL, viommu_load());
-	if (module_probe("nvme") || block_find(&block, BLOCK_SCRATCH, WAIT_MS))
-		SKIP(return, "needs the drive that may be overwritten");
+	missing = need_drive(&block, BLOCK_SCRATCH);
+	if (missing)
+		SKIP(return, "%s", missing);
 	load.path = block.path;
 	load.size = block.size;
 	EXPECT_EQ(0, block_load_run(&load));

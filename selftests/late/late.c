@@ -13,6 +13,8 @@
 #include "edu.h"
 #include "kmod.h"
 #include "kmsg.h"
+#include "needs.h"
+#include "net.h"
 #include "util.h"
 
 #define WAIT_MS		20000
@@ -25,28 +27,16 @@ FIXTURE(late) {
 
 FIXTURE_SETUP(late)
 {
-	char path[256];
+	const char *missing = need_module();
 
-	if (iommu_driver() == IOMMU_DRIVER_BUILTIN)
-		SKIP(return, "the built-in driver runs this machine");
-	if (viommu_module_path(path, sizeof(path)))
-		SKIP(return, "needs the module's file");
-	if (module_loaded(MODULE_NAME)) {
+	if (!missing && module_loaded(MODULE_NAME)) {
 		ASSERT_EQ(0, clients_unbind());
 		ASSERT_EQ(0, viommu_unload());
 	}
-	if (module_probe("nvme"))
-		SKIP(return, "needs the nvme driver");
-	if (block_find(&self->block, BLOCK_SCRATCH, 2000)) {
-		struct pci_list drives;
-		unsigned int i;
-
-		pci_find_class(&drives, 0x010802, 0xffffff);
-		for (i = 0; i < drives.count; i++)
-			pci_bind(drives.name[i], "nvme");
-	}
-	if (block_find(&self->block, BLOCK_SCRATCH, WAIT_MS))
-		SKIP(return, "needs the drive that may be overwritten");
+	missing = missing ?: need_drive(&self->block, BLOCK_SCRATCH);
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_NE(0, self->block.size);
 	self->kmsg = kmsg_open();
 	ASSERT_LE(0, self->kmsg);
 }
@@ -58,7 +48,7 @@ FIXTURE_TEARDOWN(late)
 		viommu_unload();
 }
 
-TEST_F_TIMEOUT(late, device_with_a_driver_goes_on_untranslated, 60)
+TEST_F_TIMEOUT(late, device_with_a_driver_goes_on_untranslated, 100)
 {
 	struct block_load load = { .threads = 3 };
 	struct block_load_handle *handle;
@@ -92,7 +82,7 @@ TEST_F(late, kernel_warns_of_nothing)
 	EXPECT_FALSE(kmsg_wait(self->kmsg, "late IOMMU probe", line, sizeof(line), LOG_MS));
 }
 
-TEST_F_TIMEOUT(late, device_joins_after_remove_and_rescan, 60)
+TEST_F_TIMEOUT(late, device_joins_after_remove_and_rescan, 100)
 {
 	struct block_load load = { .threads = 2, .operations = 30 };
 
@@ -149,12 +139,23 @@ static bool find_mates(char *bound, char *free)
 	return false;
 }
 
+static void bind_cards(void)
+{
+	struct pci_list cards;
+	unsigned int i;
+
+	module_probe("e1000e");
+	pci_find_id(&cards, NIC_VENDOR, NIC_DEVICE);
+	for (i = 0; i < cards.count; i++)
+		pci_bind(cards.name[i], "e1000e");
+}
+
 TEST_F(late, device_not_isolated_from_a_bound_one_is_left_out)
 {
 	char bound[PCI_NAME_LEN], free[PCI_NAME_LEN], line[KMSG_LINE_MAX];
 	bool named = false;
 
-	module_probe("e1000e");
+	bind_cards();
 	if (!find_mates(bound, free))
 		SKIP(return, "needs a slot with a bound and a free function");
 	ASSERT_EQ(0, viommu_load());
@@ -165,6 +166,7 @@ TEST_F(late, device_not_isolated_from_a_bound_one_is_left_out)
 	EXPECT_TRUE(named) TH_LOG("no line names both %s and %s", free, bound);
 	if (named)
 		TH_LOG("%s", line);
+	pci_unbind(bound);
 }
 
 TEST_HARNESS_MAIN

@@ -2,44 +2,28 @@
 /* Load and unload, again and again: it works each time and leaves nothing. */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "block.h"
 #include "claim.h"
-#include "edu.h"
 #include "kmod.h"
-#include "util.h"
-#include "vfio.h"
+#include "needs.h"
+#include "requester.h"
 
-#define IOVA		(1 * GIB)
-#define WAIT_MS		20000
 #define CYCLES		100
 #define CYCLES_SLOW	20	/* With sanitizers a cycle takes seconds, and kmemleak looks as well. */
 #define WARM_UP		5
 
 FIXTURE(module) {
 	struct pci_list edus;
-	char *mem;
 };
 
 FIXTURE_SETUP(module)
 {
-	char path[256];
+	const char *missing = need_module() ?: need_edus(&self->edus, 1);
 
-	if (iommu_driver() == IOMMU_DRIVER_BUILTIN)
-		SKIP(return, "the built-in driver runs this machine");
-	if (viommu_module_path(path, sizeof(path)))
-		SKIP(return, "needs the module's file");
-	edu_find(&self->edus);
-	if (!self->edus.count)
-		SKIP(return, "needs an edu device on the root bus");
-	if (vfio_prepare())
-		SKIP(return, "needs vfio-pci and vfio_iommu_type1");
-	self->mem = mmap(NULL, 2 * PAGE_4K, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->mem);
+	if (missing)
+		SKIP(return, "%s", missing);
 	/* Start without the module. */
 	ASSERT_EQ(0, clients_unbind());
 	if (module_loaded(MODULE_NAME)) {
@@ -52,26 +36,6 @@ FIXTURE_TEARDOWN(module)
 	clients_unbind();
 	if (module_loaded(MODULE_NAME))
 		viommu_unload();
-}
-
-static bool dma_works(FIXTURE_DATA(module) *self, __u64 seed)
-{
-	struct vfio_device dev;
-	struct edu edu;
-	int container = vfio_container();
-	bool works;
-
-	if (container < 0 || vfio_open(&dev, container, self->edus.name[0]))
-		return false;
-	pattern_fill(self->mem, PAGE_4K, seed);
-	memset(self->mem + PAGE_4K, 0, PAGE_4K);
-	works = !edu_init(&edu, dev.bar0) &&
-		!vfio_map(container, self->mem, IOVA, 2 * PAGE_4K, VFIO_RW) &&
-		!edu_copy(&edu, IOVA + PAGE_4K, IOVA, PAGE_4K) &&
-		pattern_matches(self->mem + PAGE_4K, PAGE_4K, seed);
-	vfio_close(&dev);
-	close(container);
-	return works;
 }
 
 /* Lines of /proc/interrupts that name our driver. */
@@ -95,7 +59,7 @@ TEST_F(module, unload_leaves_no_trace_and_a_reload_works)
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, viommu_load());
 		EXPECT_LT(0, dir_count(IOMMU_GROUPS));
-		ASSERT_TRUE(dma_works(self, i));
+		ASSERT_TRUE(edu_works(self->edus.name[0]));
 		ASSERT_EQ(0, clients_unbind());
 		ASSERT_EQ(0, viommu_offline());
 		EXPECT_EQ(0, module_refcount(MODULE_NAME));
@@ -109,7 +73,19 @@ TEST_F(module, second_load_is_refused_and_harmless)
 {
 	ASSERT_EQ(0, viommu_load());
 	EXPECT_EQ(-EEXIST, viommu_load());
-	EXPECT_TRUE(dma_works(self, 3));
+	EXPECT_TRUE(edu_works(self->edus.name[0]));
+}
+
+static int drives_unbind(void)
+{
+	struct pci_list drives;
+	unsigned int i;
+	int ret = 0;
+
+	pci_find_class(&drives, 0x010802, 0xffffff);
+	for (i = 0; !ret && i < drives.count; i++)
+		ret = pci_unbind(drives.name[i]);
+	return ret;
 }
 
 /* Without the IOMMU a device's addresses are memory's own again. */
@@ -120,25 +96,19 @@ TEST_F_TIMEOUT(module, client_works_after_unload_and_after_reload, 60)
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		struct pci_list drives;
-		unsigned int n;
+		const char *missing;
 
 		if (i) {
 			ASSERT_EQ(0, viommu_load());
 		}
-		if (module_probe("nvme"))
-			SKIP(return, "needs the nvme driver");
-		pci_find_class(&drives, 0x010802, 0xffffff);
-		for (n = 0; n < drives.count; n++)
-			pci_bind(drives.name[n], "nvme");
-		if (block_find(&block, BLOCK_SCRATCH, WAIT_MS))
-			SKIP(return, "needs the drive that may be overwritten");
+		missing = need_drive(&block, BLOCK_SCRATCH);
+		if (missing)
+			SKIP(return, "%s", missing);
 		EXPECT_EQ(i ? 1 : 0, pci_group(block.pci) >= 0);
 		load.path = block.path;
 		load.size = block.size;
 		EXPECT_EQ(0, block_load_run(&load));
-		for (n = 0; n < drives.count; n++)
-			ASSERT_EQ(0, pci_unbind(drives.name[n]));
+		ASSERT_EQ(0, drives_unbind());
 	}
 }
 
@@ -183,7 +153,7 @@ TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 280)
 	EXPECT_EQ(0, interrupts());
 	/* And it still works. */
 	ASSERT_EQ(0, viommu_load());
-	EXPECT_TRUE(dma_works(self, 5));
+	EXPECT_TRUE(edu_works(self->edus.name[0]));
 }
 
 /* The same with a user in each cycle, so that domains come and go too. */
@@ -199,7 +169,7 @@ TEST_F_TIMEOUT(module, cycles_with_a_user_leak_nothing, 120)
 		ASSERT_NE(NULL, mark);
 		for (i = 0; i < cycles; i++) {
 			ASSERT_EQ(0, viommu_load());
-			ASSERT_TRUE(dma_works(self, i));
+			ASSERT_TRUE(edu_works(self->edus.name[0]));
 			ASSERT_EQ(0, clients_unbind());
 			ASSERT_EQ(0, viommu_unload());
 		}

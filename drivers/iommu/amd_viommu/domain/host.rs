@@ -187,6 +187,11 @@ impl Host {
         Ok(self.clients.lock().push(client.clone(), GFP_KERNEL)?)
     }
 
+    /// How many devices are claimed now.
+    pub(crate) fn client_count(&self) -> usize {
+        self.clients.lock().len()
+    }
+
     /// Forgets a device that has been released.
     pub(crate) fn remove_client(&self, client: &Arc<Client>) {
         self.clients

@@ -75,12 +75,15 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// A domain without devices.
+    /// A domain without devices, with room for all that are claimed now and behind the same IOMMU: the
+    /// core does not let the first attachment of a group fail.
     ///
     /// # Errors
     ///
     /// `ENOSPC` when domain IDs have run out, `ENOMEM`.
     pub(super) fn new(host: Arc<Host>) -> Result<Arc<Self>> {
+        let walkers = KVec::with_capacity(1, GFP_KERNEL)?;
+        let requesters = KVec::with_capacity(host.client_count(), GFP_KERNEL)?;
         let id = host.take_domain_id()?;
         let shared = host.clone();
         Arc::pin_init(
@@ -89,7 +92,7 @@ impl Members {
                 id,
                 spoiled: Atomic::new(false),
                 lists <- new_spinlock_irq!(
-                    Lists { walkers: KVec::new(), requesters: KVec::new() },
+                    Lists { walkers, requesters },
                     "amd_viommu::members"
                 ),
             }),
