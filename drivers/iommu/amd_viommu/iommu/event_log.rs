@@ -19,8 +19,33 @@ use kernel_ext::pages::Pages;
 /// Size of the log: 512 events.
 const BYTES: usize = 8 << 10;
 
-/// How long the content of an entry may lag behind the tail.
-const LAG: Delta = Delta::from_micros(100);
+/// How long the content of an entry may lag behind the tail before it is given up. No source says how
+/// long it takes; the built-in driver waits as long.
+const LAG: Delta = Delta::from_millis(2000);
+
+/// Where the next event is read.
+struct Reader {
+    pointer: u32,
+    /// Since when its content has been missing.
+    late_since: Option<Instant<Monotonic>>,
+}
+
+impl Reader {
+    /// Whether to go on waiting for the content.
+    fn waits(&mut self) -> bool {
+        self.late_since.get_or_insert_with(Instant::now).elapsed() < LAG
+    }
+}
+
+/// What there is to read.
+pub(super) enum Next {
+    /// The oldest event.
+    Event(RawEvent),
+    /// An event whose content has not arrived yet (erratum 732, hardware reference 3.2).
+    Late,
+    /// No event.
+    Nothing,
+}
 
 /// The log of one IOMMU.
 ///
@@ -31,9 +56,8 @@ const LAG: Delta = Delta::from_micros(100);
 pub(super) struct EventLog {
     mem: Pages,
     shape: Ring,
-    /// Where the next event is read.
     #[pin]
-    head: SpinLockIrq<u32>,
+    reader: SpinLockIrq<Reader>,
 }
 
 impl EventLog {
@@ -46,7 +70,10 @@ impl EventLog {
         try_pin_init!(Self {
             mem: Pages::new(node, BYTES)?,
             shape: Ring::new(BYTES as u32).ok_or(EINVAL)?,
-            head <- new_spinlock_irq!(0, "amd_viommu::event_log"),
+            reader <- new_spinlock_irq!(
+                Reader { pointer: 0, late_since: None },
+                "amd_viommu::event_log"
+            ),
         })
     }
 
@@ -61,31 +88,34 @@ impl EventLog {
     }
 
     /// Takes the oldest event. Each one is given out once, whoever asks.
-    pub(super) fn take(&self, registers: &Registers) -> Option<RawEvent> {
-        let mut head = self.head.lock();
-        let tail = self.shape.pointer(registers.read(regs::EVENT_TAIL))?;
-        if *head == tail {
-            return None;
+    ///
+    /// An entry is zeroed, so that the content of the next one in its place can be waited for too. Nobody
+    /// waits here: callers may have interrupts off.
+    pub(super) fn take(&self, registers: &Registers) -> Next {
+        let mut reader = self.reader.lock();
+        let pointer = reader.pointer;
+        let tail = self.shape.pointer(registers.read(regs::EVENT_TAIL));
+        if tail.is_none_or(|tail| tail == pointer) {
+            return Next::Nothing;
         }
-        let event = self.arrived(*head);
-        *head = self.shape.next(*head);
-        registers.write(regs::EVENT_HEAD, (*head).into());
-        event
+        let Some(event) = self.read(pointer as usize) else {
+            return Next::Nothing;
+        };
+        if event.pending() && reader.waits() {
+            return Next::Late;
+        }
+        self.clear(pointer as usize);
+        reader.late_since = None;
+        reader.pointer = self.shape.next(pointer);
+        registers.write(regs::EVENT_HEAD, reader.pointer.into());
+        Next::Event(event)
     }
 
-    /// Reads an entry, waiting for content that comes late, and zeroes it so that the next one
-    /// in its place can be waited for too (erratum 732, hardware reference 3.2).
-    fn arrived(&self, pointer: u32) -> Option<RawEvent> {
-        let at = pointer as usize;
-        let start = Instant::<Monotonic>::now();
-        let mut event = self.read(at)?;
-        while event.pending() && start.elapsed() < LAG {
-            kernel::processor::cpu_relax();
-            event = self.read(at)?;
+    fn clear(&self, at: usize) {
+        for word in [at, at + 8] {
+            // Inside the log like the entry that has just been read.
+            let _ = self.mem.write64(word, 0);
         }
-        self.mem.write64(at, 0).ok()?;
-        self.mem.write64(at + 8, 0).ok()?;
-        Some(event)
     }
 
     fn read(&self, at: usize) -> Option<RawEvent> {

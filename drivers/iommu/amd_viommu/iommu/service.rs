@@ -16,7 +16,7 @@ use kernel::{
 };
 use kernel_ext::{irq, pages, syscore};
 
-use super::command_ring::Ticket;
+use super::{command_ring::Ticket, event_log::Next};
 
 /// How long the hardware may take to execute a command.
 const TIMEOUT: Delta = Delta::from_millis(1000);
@@ -113,16 +113,24 @@ impl Iommu {
         self.drain() || self.registers.status().event_log_int()
     }
 
-    /// Takes what is in the event log, up to a limit; true if that was reached.
+    /// Takes what is in the event log, up to a limit; true if there is more, or will be.
     fn drain(&self) -> bool {
-        let taken = core::iter::from_fn(|| self.log.take(&self.registers))
-            .take(ROUND)
-            .map(|event| self.report(event))
-            .count();
+        let more = self.take_round();
         if !self.registers.is_gone() && self.registers.status().event_overflow() {
             self.resume_log();
         }
-        taken == ROUND
+        more
+    }
+
+    fn take_round(&self) -> bool {
+        for _ in 0..ROUND {
+            match self.log.take(&self.registers) {
+                Next::Event(event) => self.report(event),
+                Next::Late => return true,
+                Next::Nothing => return false,
+            }
+        }
+        true
     }
 
     fn resume_log(&self) {
