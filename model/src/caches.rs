@@ -27,6 +27,7 @@ pub(crate) use sets::Sets;
 
 use crate::command::Pages;
 use crate::device_table::{DeviceEntry, Half, Settled};
+use crate::referee::{Owed, Pending};
 use crate::system::System;
 use crate::Iommu;
 
@@ -42,6 +43,8 @@ pub struct Caches {
     pub(crate) roots: Sets<Tag, Root>,
     /// What the referee knows of device-table entries.
     pub(crate) settled: Settled,
+    /// Invalidations that the referee waits for.
+    pub(crate) pending: Pending,
     entry_uses: u32,
     translation_uses: u32,
 }
@@ -71,6 +74,7 @@ impl Caches {
             directories: Ranges::new(256),
             roots: Sets::new(64),
             settled: Settled::new(),
+            pending: Pending::default(),
             entry_uses: 0,
             translation_uses: 0,
         }
@@ -145,6 +149,9 @@ impl Iommu {
     pub(crate) fn drop_device_entry(&mut self, system: &mut dyn System, device: u16) {
         self.settle_device_entry(system, device);
         self.caches.entries.remove(&device);
+        self.caches
+            .pending
+            .settle(|owed| owed == Owed::Entry(device));
     }
 
     /// INVALIDATE_IOMMU_PAGES: host translations of a domain (`pasid` is `None`) and the nested
@@ -157,22 +164,17 @@ impl Iommu {
         pages: Pages,
         directories: bool,
     ) {
+        let tag = Tag { domain, pasid };
         let caches = &mut self.caches;
-        caches.translations.retain(domain, |range, kept| {
-            !hits(range, kept.through, pasid, pages)
-        });
-        if !directories {
-            return;
+        drop_ranges(&mut caches.translations, tag, pages);
+        if directories {
+            drop_ranges(&mut caches.directories, tag, pages);
+            drop_roots(&mut caches.roots, tag, pages);
         }
-        caches.directories.retain(domain, |range, kept| {
-            !hits(range, kept.through, pasid, pages)
-        });
-        caches.roots.retain(|tag, root| {
-            let hit = match pasid {
-                Some(_) => tag.pasid == pasid,
-                None => overlap(root.through, pages),
-            };
-            tag.domain != domain || !hit
+        caches.pending.settle(|owed| match owed {
+            Owed::Entry(_) => false,
+            Owed::Pages(range) => hits(&range, None, tag, pages),
+            Owed::Directory(range) => directories && hits(&range, None, tag, pages),
         });
     }
 
@@ -184,6 +186,7 @@ impl Iommu {
         caches.directories.clear();
         caches.roots.clear();
         caches.settled.forget();
+        caches.pending.settle(|_| true);
     }
 
     /// Random eviction, which a part may do at any time.
@@ -197,14 +200,51 @@ impl Iommu {
     }
 }
 
-/// Whether an invalidation reaches an entry of its domain.
-fn hits(range: &Range, through: Option<(u64, u64)>, pasid: Option<u32>, pages: Pages) -> bool {
-    let own = Some((range.start, range.last()));
-    match (range.tag.pasid, pasid) {
-        (mine, theirs) if mine == theirs => overlap(own, pages),
-        (Some(_), None) => overlap(through, pages),
-        _ => false,
+/// A value by range, and the guest physical addresses it stands on.
+trait Nested: Copy {
+    fn through(&self) -> Option<(u64, u64)>;
+}
+
+impl Nested for Kept {
+    fn through(&self) -> Option<(u64, u64)> {
+        self.through
     }
+}
+
+impl Nested for Directory {
+    fn through(&self) -> Option<(u64, u64)> {
+        self.through
+    }
+}
+
+/// Only what is nested has to be looked for by another address than its own.
+fn drop_ranges<V: Nested>(ranges: &mut Ranges<V>, tag: Tag, pages: Pages) {
+    let only_own = tag.pasid.is_some() || !ranges.has_guests(tag.domain);
+    if only_own && ranges.drop_few(tag, pages) {
+        return;
+    }
+    ranges.retain(tag.domain, |range, value| {
+        !hits(range, value.through(), tag, pages)
+    });
+}
+
+fn drop_roots(roots: &mut Sets<Tag, Root>, tag: Tag, pages: Pages) {
+    if tag.pasid.is_some() {
+        roots.remove(&tag);
+        return;
+    }
+    roots.retain(|own, root| own.domain != tag.domain || !overlap(root.through, pages));
+}
+
+/// Whether an invalidation reaches what is kept over a range.
+fn hits(range: &Range, through: Option<(u64, u64)>, tag: Tag, pages: Pages) -> bool {
+    let own = Some((range.start, range.last()));
+    range.tag.domain == tag.domain
+        && match (range.tag.pasid, tag.pasid) {
+            (mine, theirs) if mine == theirs => overlap(own, pages),
+            (Some(_), None) => overlap(through, pages),
+            _ => false,
+        }
 }
 
 fn overlap(range: Option<(u64, u64)>, pages: Pages) -> bool {

@@ -12,6 +12,7 @@ use crate::event::EventLog;
 use crate::referee::Referee;
 use crate::registers::Registers;
 use crate::schedule::Schedule;
+use crate::system::System;
 use crate::viommu::Guests;
 
 /// An AMD IOMMU.
@@ -78,8 +79,9 @@ impl Iommu {
         &self.referee
     }
 
-    /// Counters and violations as one JSON object.
-    pub fn statistics(&self) -> String {
+    /// Counters and violations as one JSON object, with those that are so only by now.
+    pub fn statistics(&mut self, system: &dyn System) -> String {
+        self.judge_pending(system);
         let mut out = String::from("{");
         self.counters.write_json(&mut out);
         out.push(',');

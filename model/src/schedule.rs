@@ -156,6 +156,7 @@ impl Iommu {
     /// Lets an engine stand still, or go on: commands are not fetched and those in flight are not
     /// finished; events are held back. Registers and translation work as ever.
     pub fn set_stalled(&mut self, system: &mut dyn System, engine: Engine, on: bool) {
+        self.judge_pending(system);
         if on {
             self.schedule.stalled.insert(engine);
         } else if self.schedule.stalled.remove(&engine) {

@@ -14,21 +14,21 @@ mod guest_entry;
 mod host;
 mod host_entry;
 mod interrupt;
+mod judge;
 mod page;
 mod resolve;
 mod route;
 mod tables;
 
-pub(crate) use page::{Page, Table};
+pub(crate) use page::{Page, Rights, Table};
 pub use resolve::Unresolved;
 
 use crate::device_table::{DeviceEntry, Half};
 use crate::request::{Access, Answer, Request, Translation};
 use crate::system::System;
-use crate::viommu::Stage;
 use crate::Iommu;
 
-use page::{Fault, Need};
+use page::{Denial, Need};
 use route::Route;
 use tables::{Live, Settings, Walk};
 
@@ -36,6 +36,7 @@ impl Iommu {
     /// Translates a request of a device. Logs a fault where there is one.
     pub fn translate(&mut self, system: &mut dyn System, request: &Request) -> Answer {
         self.counters.requests += 1;
+        self.judge_pending(system);
         if !self.registers.control.iommu() {
             return untouched(request);
         }
@@ -62,13 +63,7 @@ impl Iommu {
         };
         match self.page_of(system, request, &route) {
             Ok(page) => forward(request, &page, &entry, &route),
-            Err(fault) => {
-                let stage = match route {
-                    Route::Guest(_) => Stage::Guest,
-                    _ => Stage::Host,
-                };
-                self.fault(system, request, &entry, fault, stage)
-            }
+            Err(denial) => self.fault(system, request, &entry, denial),
         }
     }
 
@@ -77,23 +72,29 @@ impl Iommu {
         system: &mut dyn System,
         request: &Request,
         route: &Route,
-    ) -> Result<Page, Fault> {
+    ) -> Result<Page, Denial> {
         let need = self.need(request);
         let (found, walked) = self.walk(system, request.requester, route, request.address, need);
         if walked {
-            let walks = &mut self.counters.walks;
-            match route {
-                Route::Pass | Route::Untouched => {}
-                Route::Host(_) => walks.host += 1,
-                Route::Guest(guest) if guest.host.table.is_none() => walks.guest += 1,
-                Route::Guest(_) => walks.nested += 1,
-            }
+            self.count_walk(request, route);
         }
         found
     }
 
-    /// Walks, and has the referee look at what came out of the caches. The flag says whether the
-    /// answer was not in the cache of final translations.
+    fn count_walk(&mut self, request: &Request, route: &Route) {
+        let walks = &mut self.counters.walks;
+        match route {
+            Route::Pass | Route::Untouched => {}
+            Route::Host(_) => walks.host += 1,
+            Route::Guest(guest) if guest.is_nested() => {
+                walks.nested += 1;
+                self.judge_nesting(request);
+            }
+            Route::Guest(_) => walks.guest += 1,
+        }
+    }
+
+    /// Walks. The flag says whether the answer was not in the cache of final translations.
     fn walk(
         &mut self,
         system: &mut dyn System,
@@ -101,27 +102,38 @@ impl Iommu {
         route: &Route,
         address: u64,
         need: Need,
-    ) -> (Result<Page, Fault>, bool) {
+    ) -> (Result<Page, Denial>, bool) {
         let mut walk = Walk {
-            system: &mut *system,
+            system,
             settings: Settings::of(self),
             live: Some(Live {
                 caches: &mut self.caches,
                 counters: &mut self.counters,
                 referee: &mut self.referee,
                 requester,
-                assisted: false,
                 missed: false,
             }),
+            watch: None,
         };
         let found = walk.route(route, address, need);
-        let (assisted, missed) = walk
-            .live
-            .map_or((false, false), |live| (live.assisted, live.missed));
-        if assisted && self.caches.is_translation_check_due(self.config.check_hits) {
-            self.check_translation(system, requester, route, address, need, &found);
-        }
-        (found, missed)
+        (found, walk.live.is_some_and(|live| live.missed))
+    }
+
+    /// A walk that only looks.
+    fn look(
+        &self,
+        system: &mut dyn System,
+        route: &Route,
+        address: u64,
+        need: Need,
+    ) -> Result<Page, Denial> {
+        let mut walk = Walk {
+            system,
+            settings: Settings::of(self),
+            live: None,
+            watch: None,
+        };
+        walk.route(route, address, need)
     }
 
     /// What a request needs. Without a PASID it is a user access; without USSup and NXSup the
@@ -139,10 +151,10 @@ impl Iommu {
 }
 
 impl Walk<'_> {
-    fn route(&mut self, route: &Route, address: u64, need: Need) -> Result<Page, Fault> {
+    fn route(&mut self, route: &Route, address: u64, need: Need) -> Result<Page, Denial> {
         match route {
             Route::Pass | Route::Untouched => Ok(Page::IDENTITY),
-            Route::Host(host) => self.host(host, address, need.below()),
+            Route::Host(host) => Ok(self.host(host, address, need.below())?),
             Route::Guest(guest) => self.guest(guest, address, need),
         }
     }

@@ -117,13 +117,29 @@ fn violations_at_too_many_places_are_still_counted() {
     }
     assert!(referee.violations().count() < 1000);
     assert_eq!(referee.count(), 10_000);
+    for rule in [Rule::BaseMoved, Rule::StaleTranslation, Rule::BaseMoved] {
+        referee.report(rule, 1, || "No room.".into());
+    }
+    assert_eq!(referee.count(), 10_003);
+    assert_eq!(referee.count_of(Rule::BadAccessWidth), 10_000);
+    assert_eq!(referee.count_of(Rule::BaseMoved), 2);
+    let mut out = String::new();
+    referee.write_json(&mut out);
+    let more = concat!(
+        r#","#,
+        r#"{"rule":"base-moved","place":"more","count":2,"#,
+        r#""sentence":"There were more places than are kept."},"#,
+    );
+    assert!(out.contains(more), "{out}");
+    assert!(out.contains(r#"{"rule":"stale-translation","place":"more","count":1,"#));
+    assert!(out.ends_with(r#"],"violation_count":10003"#), "{out}");
 }
 
 #[test]
 fn statistics_are_one_object() {
     let mut bench = Bench::genoa();
     bench.submit(&[[0, 0xf000_0000, 0, 0]]);
-    let text = bench.iommu.statistics();
+    let text = bench.iommu.statistics(&bench.machine);
     assert!(
         text.starts_with(r#"{"registers":{"mmio":{"0000":"#),
         "{text}"

@@ -39,13 +39,13 @@ fn interrupts_are_judged_by_iv_and_intctl_alone() {
         (true, false, 3, 15, false, true, None),
         (true, true, 1, 15, false, true, None),
         (false, true, 1, 0, false, true, None),
-        (true, true, 0, 0, false, false, Some(0x2028_0005)),
-        (false, true, 0, 0, false, false, Some(0x2028_0005)),
+        (true, true, 0, 0, false, false, Some(0x2008_0005)),
+        (false, true, 0, 0, false, false, Some(0x2008_0005)),
         (true, true, 0, 0, true, false, None),
-        (true, true, 2, 9, false, false, Some(0x2028_0005)),
+        (true, true, 2, 9, false, false, Some(0x2008_0005)),
         (true, true, 2, 9, true, false, None),
-        (true, true, 2, 12, true, false, Some(0x1028_0000)),
-        (true, true, 3, 9, true, false, Some(0x10a8_0000)),
+        (true, true, 2, 12, true, false, Some(0x1008_0000)),
+        (true, true, 3, 9, true, false, Some(0x1088_0000)),
     ];
     for (v, iv, int_ctl, int_tab_len, ig, forwarded, word) in cases {
         let mut bench = Bench::genoa();
@@ -70,6 +70,30 @@ fn interrupts_are_judged_by_iv_and_intctl_alone() {
             ),
         }
     }
+}
+
+/// W72: RW is 0 although an interrupt is a write.
+#[test]
+fn a_refused_interrupt_is_logged_as_in_the_worked_example() {
+    let mut bench = Bench::genoa();
+    let entry = Dte {
+        iv: true,
+        int_ctl: 2,
+        domain: 5,
+        ..Dte::blocked()
+    };
+    bench.install(DEVICE, &entry);
+    let found = aborts(&mut bench, 0xfee0_0000, Access::Write);
+    assert_eq!(found.0, [0x300, 0x2008_0005, 0xfee0_0000, 0]);
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_fails_an_interrupt_too() {
+    let mut bench = Bench::genoa();
+    let at = bench.device_table + 0x6000;
+    bench.machine.remove(at);
+    let found = aborts(&mut bench, MSI, Access::Write);
+    assert_eq!(found.0, [0x300, 0x3408_0000, at as u32, (at >> 32) as u32]);
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 //! What the caches keep of tables.
 
-use crate::walk::{Page, Table};
+use crate::walk::{Page, Rights, Table};
 
 /// A final translation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept {
     /// The page; `None` for a page that is not present, which only a part with NpCache keeps.
     pub(crate) page: Option<Page>,
+    /// What the guest's table allows, nothing if it has no page: what it forbids is the guest's
+    /// own fault, the rest is not.
+    pub(crate) guest: Rights,
     /// First and last guest physical address of what the page stands on, if it is nested.
     pub(crate) through: Option<(u64, u64)>,
 }

@@ -4,6 +4,10 @@
 
 use crate::caches::key::{Range, Tag};
 use crate::caches::sets::Sets;
+use crate::command::Pages;
+
+/// Up to so many look-ups are cheaper than a look at every slot.
+const FEW: u64 = 64;
 
 /// A cache of values by address range.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(crate) struct Ranges<V> {
     /// How many ranges there are for DomainIDs with the same low byte: most invalidations of a
     /// driver that clears everything need no look at the slots.
     domains: [u32; 256],
+    /// How many of these have a PASID.
+    guests: [u32; 256],
 }
 
 impl<V: Copy> Ranges<V> {
@@ -26,6 +32,7 @@ impl<V: Copy> Ranges<V> {
             sizes: [0; 65],
             present: 0,
             domains: [0; 256],
+            guests: [0; 256],
         }
     }
 
@@ -59,16 +66,50 @@ impl<V: Copy> Ranges<V> {
         if self.domains.get(bucket).is_some_and(|count| *count == 0) {
             return;
         }
-        let (sizes, domains) = (&mut self.sizes, &mut self.domains);
+        let (sizes, domains, guests) = (&mut self.sizes, &mut self.domains, &mut self.guests);
         self.sets.retain(|range, value| {
             let stays = range.tag.domain != domain || keep(range, value);
             if !stays {
                 step(sizes.get_mut(usize::from(range.shift)), false);
                 step(domains.get_mut(bucket), false);
+                if range.tag.pasid.is_some() {
+                    step(guests.get_mut(bucket), false);
+                }
             }
             stays
         });
         self.see_sizes();
+    }
+
+    /// Drops all ranges under a tag that overlap `pages`, if that takes few look-ups; whether it
+    /// did.
+    pub(crate) fn drop_few(&mut self, tag: Tag, pages: Pages) -> bool {
+        let Pages { start, last } = pages;
+        let present = self.present;
+        let sizes = (12..64u8).filter(|shift| present >> shift & 1 != 0);
+        let places = |shift: u8| (last >> shift) - (start >> shift) + 1;
+        if sizes.clone().map(places).fold(0, u64::saturating_add) > FEW {
+            return false;
+        }
+        for shift in sizes {
+            for place in start >> shift..=last >> shift {
+                let start = place << shift;
+                self.remove(Range { tag, start, shift });
+            }
+        }
+        true
+    }
+
+    /// Whether there may be ranges of a domain that have a PASID.
+    pub(crate) fn has_guests(&self, domain: u16) -> bool {
+        let count = self.guests.get(usize::from(domain & 0xff));
+        count.is_none_or(|count| *count != 0)
+    }
+
+    fn remove(&mut self, range: Range) {
+        if self.sets.remove(&range) {
+            self.count(range, false);
+        }
     }
 
     /// Drops a random range; whether there was one.
@@ -85,15 +126,17 @@ impl<V: Copy> Ranges<V> {
         self.sets.clear();
         self.sizes = [0; 65];
         self.domains = [0; 256];
+        self.guests = [0; 256];
         self.present = 0;
     }
 
     fn count(&mut self, range: Range, up: bool) {
         step(self.sizes.get_mut(usize::from(range.shift)), up);
-        step(
-            self.domains.get_mut(usize::from(range.tag.domain & 0xff)),
-            up,
-        );
+        let bucket = usize::from(range.tag.domain & 0xff);
+        step(self.domains.get_mut(bucket), up);
+        if range.tag.pasid.is_some() {
+            step(self.guests.get_mut(bucket), up);
+        }
         let some = self
             .sizes
             .get(usize::from(range.shift))

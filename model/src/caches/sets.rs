@@ -109,16 +109,13 @@ impl<K: Key, V: Copy> Sets<K, V> {
         }
     }
 
-    /// Drops one key.
-    pub(crate) fn remove(&mut self, key: &K) {
-        let mut gone = 0;
-        for slot in self.ways(key) {
-            if slot.is_some_and(|(k, _)| k == *key) {
-                *slot = None;
-                gone += 1;
-            }
-        }
-        self.used = self.used.saturating_sub(gone);
+    /// Drops one key; whether it was there.
+    pub(crate) fn remove(&mut self, key: &K) -> bool {
+        let mut ways = self.ways(key).iter_mut();
+        let slot = ways.find(|slot| slot.is_some_and(|(k, _)| k == *key));
+        let gone = slot.and_then(Option::take).is_some();
+        self.used = self.used.saturating_sub(usize::from(gone));
+        gone
     }
 
     /// Empties the first slot in use from the one on that a random number names. Returns what was

@@ -15,6 +15,7 @@ impl Iommu {
     /// Executes a command other than COMPLETION_WAIT, which [`Iommu::complete`] does.
     pub(super) fn execute(&mut self, system: &mut dyn System, command: Command) {
         self.counters.count_command(None, command.opcode());
+        self.judge_pending(system);
         match command {
             Command::InvalidateDevtabEntry { device } => self.drop_device_entry(system, device),
             Command::InvalidateIommuPages {
@@ -49,10 +50,11 @@ impl Iommu {
     }
 
     /// No device of the model has an IOTLB, so that every device has answered at once. One whose
-    /// entry says that it has none must not be asked.
+    /// entry says that it has none must not be asked. The entry in memory counts, not the cached
+    /// one: the referee leaves the caches alone, and software may have switched I on just now.
     fn invalidate_iotlb(&mut self, system: &mut dyn System, device: u16) {
         let has_iotlb = self
-            .device_entry(system, device)
+            .read_device_entry(system, device)
             .is_ok_and(|entry| entry.iotlb());
         if !has_iotlb {
             self.referee

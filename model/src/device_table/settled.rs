@@ -5,6 +5,9 @@
 //! Software says so with INVALIDATE_DEVTAB_ENTRY. A request in between may meet the entry from
 //! before the change or the one from after it, and nothing else. What it met is kept until the
 //! next invalidation shows what the change led to.
+//!
+//! A mixture that blocks is none: a driver that takes the rights away first, and writes the rest
+//! then, lets no request through in between.
 
 use alloc::vec::Vec;
 
@@ -42,7 +45,8 @@ impl Settled {
     pub(crate) fn note(&mut self, device: u16, entry: DeviceEntry, half: Half) {
         match self.known.find(&device) {
             None => self.known.insert(device, entry),
-            Some(last) if entry.agrees_with(last, half) => {}
+            Some(last) if entry.leads_as(last, half) => {}
+            Some(_) if half == Half::Memory && entry.blocks() => {}
             Some(_) => self.wait(Use {
                 device,
                 entry,
@@ -63,7 +67,7 @@ impl Settled {
         let torn = self
             .open
             .iter()
-            .find(|case| case.device == device && !case.entry.agrees_with(&entry, case.half))
+            .find(|case| case.device == device && !case.entry.leads_as(&entry, case.half))
             .map(|case| case.entry);
         self.open.retain(|case| case.device != device);
         self.known.insert(device, entry);

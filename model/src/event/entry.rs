@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The 16 bytes of an event.
+//!
+//! Codes 7 and 8 can be encoded but are never raised. IOTLB_INV_TIMEOUT needs a device that does
+//! not answer an INVALIDATE_IOTLB_PAGES, and no device of the model has an IOTLB.
+//! INVALID_DEVICE_REQUEST is about translated requests, translation requests and messages, and a
+//! [`crate::Request`] is none of these: ATS is not modelled.
 
 /// What an event of codes 1 to 4 says of the request that caused it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

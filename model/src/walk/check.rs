@@ -1,53 +1,173 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The referee of cached translations: walks memory again, without a trace, and compares.
+//! The referee of cached objects: walks memory again, without a trace, and compares.
+//!
+//! Each object that a request used is judged by itself, and only by tables that the driver owns.
+//! A nested walk runs through tables of a guest, who may change them without any invalidation:
+//! that harms nobody but the guest, and must not look like a mistake of the driver. So of a
+//! nested translation only the host's part is judged, at the guest physical address where the
+//! guest's table had led, and cached entries of the guest's table are not judged.
 
 use alloc::format;
 
-use crate::referee::Rule;
-use crate::system::System;
-use crate::walk::page::{Fault, Need, Page};
-use crate::walk::route::Route;
-use crate::walk::tables::{Settings, Walk};
-use crate::Iommu;
+use crate::caches::{low_bits, Kept, Range};
+use crate::referee::Owed;
+use crate::walk::page::{Denial, Fault, Need, Page, Table};
+use crate::walk::tables::{answer, Guest, Host, Walk};
 
-impl Iommu {
-    /// Compares what the caches led to with what memory says. Only what matters for this access
-    /// counts: where it goes, or that it does not go anywhere.
-    pub(super) fn check_translation(
+/// A cached object that a request used.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Suspect {
+    /// A final translation.
+    Page(Range),
+    /// A directory entry or a GCR3 entry, which led to this table.
+    Directory(Range, Table),
+}
+
+/// What a walk of the referee compares on its way. The page that a directory entry led to may
+/// change in the moment between the two walks, and the entry is not to blame for that.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch {
+    range: Range,
+    table: Table,
+    found: bool,
+}
+
+impl Watch {
+    /// The walk goes on at `table`.
+    pub(super) fn see(&mut self, range: Range, table: Table) {
+        self.found |= (self.range, self.table) == (range, table);
+    }
+}
+
+impl Suspect {
+    fn owed(self) -> Owed {
+        match self {
+            Suspect::Page(range) => Owed::Pages(range),
+            Suspect::Directory(range, _) => Owed::Directory(range),
+        }
+    }
+
+    fn range(self) -> Range {
+        match self {
+            Suspect::Page(range) | Suspect::Directory(range, _) => range,
+        }
+    }
+
+    fn watch(self) -> Option<Watch> {
+        match self {
+            Suspect::Page(_) => None,
+            Suspect::Directory(range, table) => Some(Watch {
+                range,
+                table,
+                found: false,
+            }),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Judges a cached object of a host table.
+    pub(super) fn check_host(
         &mut self,
-        system: &mut dyn System,
-        requester: u16,
-        route: &Route,
+        host: &Host,
+        suspect: Suspect,
         address: u64,
         need: Need,
         found: &Result<Page, Fault>,
     ) {
-        let mut walk = Walk {
-            system,
-            settings: Settings::of(self),
-            live: None,
-        };
         let cached = outcome(found, address);
-        let memory = outcome(&walk.route(route, address, need), address);
-        if cached == memory {
+        self.check(suspect, address, cached, |look| {
+            outcome(&look.host(host, address, need), address)
+        });
+    }
+
+    /// Judges a cached translation of a guest table.
+    pub(super) fn check_guest_page(
+        &mut self,
+        guest: &Guest,
+        (range, kept): (Range, Kept),
+        address: u64,
+        need: Need,
+    ) {
+        let found = answer(kept, need);
+        if !guest.is_nested() {
+            let suspect = Suspect::Page(range);
+            return self.check_guest_table(guest, suspect, address, need, &found);
+        }
+        // Without a page nothing says which of the two tables forbids it.
+        let (Ok(page), Some((start, _))) = (found, kept.through) else {
+            return;
+        };
+        let physical = start | address & low_bits(page.shift);
+        let below = Range::around(guest.host.tag(), physical, page.shift);
+        let cached = Some(page.at(address));
+        self.check(Suspect::Page(below), physical, cached, |look| {
+            let memory = look.host(&guest.host, physical, need.below());
+            outcome(&memory, physical)
+        });
+    }
+
+    /// Judges a cached object of a guest table that is not nested.
+    pub(super) fn check_guest_table(
+        &mut self,
+        guest: &Guest,
+        suspect: Suspect,
+        address: u64,
+        need: Need,
+        found: &Result<Page, Denial>,
+    ) {
+        if guest.is_nested() {
             return;
         }
-        let (domain, pasid) = match route {
-            Route::Untouched | Route::Pass => return,
-            Route::Host(host) => (host.domain, None),
-            Route::Guest(guest) => (guest.host.domain, Some(guest.pasid)),
+        let cached = outcome(found, address);
+        self.check(suspect, address, cached, |look| {
+            outcome(&look.guest(guest, address, need), address)
+        });
+    }
+
+    /// Compares where an access goes. What else changed does not matter to it.
+    fn check(
+        &mut self,
+        suspect: Suspect,
+        address: u64,
+        cached: Option<u64>,
+        walk: impl FnOnce(&mut Walk<'_>) -> Option<u64>,
+    ) {
+        let every = self.settings.check_hits;
+        let live = self.live.as_mut();
+        if !live.is_some_and(|live| live.caches.is_translation_check_due(every)) {
+            return;
+        }
+        let mut look = Walk {
+            system: &mut *self.system,
+            settings: self.settings,
+            live: None,
+            watch: suspect.watch(),
         };
-        self.referee
-            .report(Rule::StaleTranslation, u64::from(requester), || {
-                format!(
-                    "A request of {requester:04x} to {address:x} in domain {domain:x}, PASID {pasid:x?}, went by the caches to {cached:x?}; by memory it goes to {memory:x?}."
-                )
-            });
+        let memory = walk(&mut look);
+        let innocent = look.watch.is_some_and(|watch| watch.found);
+        if memory != cached && !innocent {
+            self.note(suspect, address, cached, memory);
+        }
+    }
+
+    fn note(&mut self, suspect: Suspect, address: u64, cached: Option<u64>, memory: Option<u64>) {
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        let (requester, tag) = (live.requester, suspect.range().tag);
+        let (now, place) = (self.system.now(), u64::from(requester));
+        live.caches.pending.note(suspect.owed(), place, now, || {
+            format!(
+                "A request of {requester:04x} to {address:x} in domain {:x}, PASID {:x?}, went by the caches to {cached:x?}; by memory it went to {memory:x?}, and no invalidation came.",
+                tag.domain, tag.pasid
+            )
+        });
     }
 }
 
 /// Where an access goes.
-fn outcome(found: &Result<Page, Fault>, address: u64) -> Option<u64> {
+fn outcome<E>(found: &Result<Page, E>, address: u64) -> Option<u64> {
     found.as_ref().ok().map(|page| page.at(address))
 }

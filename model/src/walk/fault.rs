@@ -10,7 +10,7 @@ use crate::event::{Access as Attributes, Event, HardwareError, VFlags};
 use crate::request::{Access, Answer, Request};
 use crate::system::System;
 use crate::viommu::Stage;
-use crate::walk::page::Fault;
+use crate::walk::page::{Denial, Fault};
 use crate::walk::route::Refusal;
 use crate::Iommu;
 
@@ -46,7 +46,11 @@ impl Iommu {
     ) -> Answer {
         match refusal {
             Refusal::Entry(why) => self.illegal_entry(system, request, entry, why),
-            Refusal::Page(fault) => self.fault(system, request, entry, fault, Stage::Host),
+            Refusal::Page(fault) => self.fault(system, request, entry, fault.into()),
+            Refusal::HyperTransport => {
+                self.judge_hypertransport(system, request, entry);
+                self.fault(system, request, entry, Fault::NotPresent.into())
+            }
         }
     }
 
@@ -74,9 +78,9 @@ impl Iommu {
         system: &mut dyn System,
         request: &Request,
         entry: &DeviceEntry,
-        fault: Fault,
-        stage: Stage,
+        denial: Denial,
     ) -> Answer {
+        let Denial { fault, stage } = denial;
         let access = attributes(request);
         let event = match fault {
             Fault::Failed(address) => Event::PageTableHardwareError {
@@ -100,14 +104,16 @@ impl Iommu {
     }
 }
 
-/// What events say of a request. US and NX belong to requests with a PASID.
+/// What events say of a request. US and NX belong to requests with a PASID. RW is that of a
+/// memory request: of an interrupt, which is a write anyway, it stays 0 (W72).
 pub(super) fn attributes(request: &Request) -> Attributes {
     let pasid = request.pasid.is_some();
+    let interrupt = super::interrupt::is_interrupt(request);
     Attributes {
         device: request.requester,
         pasid: request.pasid,
-        interrupt: super::interrupt::is_interrupt(request),
-        write: request.access.writes(),
+        interrupt,
+        write: request.access.writes() && !interrupt,
         execute: pasid && request.access == Access::Execute,
         user: pasid && !request.privileged,
         translation: false,

@@ -6,19 +6,19 @@
 //! when a host table lies below depends on GCR3TRPMode (OQ-10).
 
 use crate::bits::{bit, mask};
-use crate::caches::Root;
-use crate::walk::page::{Fault, Need};
+use crate::caches::{Range, Root};
+use crate::walk::page::{Denial, Fault, Need, Rights, Table};
 use crate::walk::tables::{Guest, Walk};
 
 impl Walk<'_> {
-    /// Guest CR3 of a PASID.
-    pub(super) fn guest_root(&mut self, guest: &Guest) -> Result<u64, Fault> {
+    /// The top table of a PASID, and whether the cache knew it.
+    pub(super) fn guest_root(&mut self, guest: &Guest) -> Result<(Table, bool), Denial> {
         if let Some(root) = self.cached_root(guest) {
-            return Ok(root);
+            return Ok((top(guest, root), true));
         }
         let levels = u32::from(guest.table.glx.min(2)) + 1;
         if guest.pasid >> (9 * levels) != 0 {
-            return Err(Fault::NotPresent);
+            return Err(Denial::guest(Fault::NotPresent));
         }
         let mut pointer = guest.table.pointer;
         let mut through = None;
@@ -36,12 +36,12 @@ impl Walk<'_> {
             }
             let entry = self.read(at)?;
             if !bit(entry, 0) {
-                return Err(Fault::NotPresent);
+                return Err(Denial::guest(Fault::NotPresent));
             }
             pointer = entry & mask(51, 12);
         }
         self.keep_root(guest, pointer, through);
-        Ok(pointer)
+        Ok((top(guest, pointer), false))
     }
 
     fn cached_root(&mut self, guest: &Guest) -> Option<u64> {
@@ -54,7 +54,6 @@ impl Walk<'_> {
         let lookups = &mut live.counters.caches.pasid;
         if found.is_some() {
             lookups.hits += 1;
-            live.assisted = true;
         } else {
             lookups.misses += 1;
         }
@@ -65,6 +64,21 @@ impl Walk<'_> {
         if let Some(live) = &mut self.live {
             let root = Root { address, through };
             live.caches.roots.insert(guest.tag(), root);
+        } else if let Some(watch) = &mut self.watch {
+            watch.see(everything(guest), top(guest, address));
         }
+    }
+}
+
+/// All addresses of a PASID: what lies below its GCR3 entry.
+pub(super) fn everything(guest: &Guest) -> Range {
+    Range::around(guest.tag(), 0, 64)
+}
+
+fn top(guest: &Guest, address: u64) -> Table {
+    Table {
+        address,
+        level: guest.table.levels,
+        rights: Rights::ALL,
     }
 }

@@ -4,54 +4,115 @@
 //! pointer is a guest physical address, and reading an entry, setting A or D in it and the page
 //! itself each go through the host table.
 
-use crate::caches::low_bits;
+use crate::caches::{low_bits, Kept, Range};
+use crate::walk::check::Suspect;
+use crate::walk::gcr3::everything;
 use crate::walk::guest_entry::{decode, marks};
 use crate::walk::host::with_dirty;
-use crate::walk::page::{reach, Fault, Need, Page, Rights, Step, Table};
+use crate::walk::page::{reach, Denial, Fault, Need, Page, Rights, Step, Table};
 use crate::walk::tables::{answer, Guest, Walk, ROUNDS};
+
+/// A page that both stages give.
+struct Whole {
+    page: Page,
+    /// What the guest's table allows.
+    guest: Rights,
+    /// See [`Kept::through`].
+    through: Option<(u64, u64)>,
+}
+
+/// Where a walk begins.
+struct Start {
+    table: Table,
+    /// What it is cached under, if it is.
+    cached: Option<Range>,
+}
 
 impl Walk<'_> {
     /// Translates an address by a guest stage and the host stage below it.
-    pub(crate) fn guest(&mut self, guest: &Guest, address: u64, need: Need) -> Result<Page, Fault> {
-        if let Some(kept) = self.cached(guest.tag(), address, need) {
+    pub(crate) fn guest(
+        &mut self,
+        guest: &Guest,
+        address: u64,
+        need: Need,
+    ) -> Result<Page, Denial> {
+        if let Some((range, kept)) = self.cached(guest.tag(), address, need) {
+            self.check_guest_page(guest, (range, kept), address, need);
             return answer(kept, need);
         }
-        let (found, through) = match self.guest_walk(guest, address, need) {
-            Ok((page, through)) => (Ok(page), through),
-            // What the walk went through is not known in full: any change below may end it.
-            Err(fault) => (Err(fault), guest.through(0, u64::MAX)),
+        let (found, cached) = match self.guest_start(guest, address) {
+            Ok(Start { table, cached }) => (
+                self.guest_walk(guest, table, address, need),
+                cached.map(|range| Suspect::Directory(range, table)),
+            ),
+            Err(denial) => (Err(denial), None),
         };
-        self.keep(guest.tag(), address, &found, through);
+        self.keep_guest(guest, address, &found);
+        let found = found.map(|whole| whole.page);
+        if let Some(suspect) = cached {
+            self.check_guest_table(guest, suspect, address, need, &found);
+        }
         found
     }
 
     fn guest_walk(
         &mut self,
         guest: &Guest,
+        top: Table,
         address: u64,
         need: Need,
-    ) -> Result<(Page, Option<(u64, u64)>), Fault> {
-        let own = self.guest_page(guest, address, need)?;
+    ) -> Result<Whole, Denial> {
+        let own = self.guest_page(guest, top, address, need)?;
         let physical = own.at(address);
         let below = self.host(&guest.host, physical, need.below())?;
         let page = own.on(&below, address);
         let inside = low_bits(page.shift);
-        Ok((page, guest.through(physical & !inside, physical | inside)))
+        Ok(Whole {
+            page,
+            guest: own.rights,
+            through: guest.through(physical & !inside, physical | inside),
+        })
+    }
+
+    fn keep_guest(&mut self, guest: &Guest, address: u64, found: &Result<Whole, Denial>) {
+        match found {
+            Ok(whole) => {
+                let kept = Kept {
+                    page: Some(whole.page),
+                    guest: whole.guest,
+                    through: whole.through,
+                };
+                self.keep(guest.tag(), address, whole.page.shift, kept);
+            }
+            // What the walk went through is not known in full: any change below may end it.
+            Err(denial) => {
+                let through = guest.through(0, u64::MAX);
+                self.keep_absence(guest.tag(), address, *denial, through);
+            }
+        }
+    }
+
+    fn guest_start(&mut self, guest: &Guest, address: u64) -> Result<Start, Denial> {
+        if !is_canonical(address, guest.table.levels) {
+            return Err(Denial::guest(Fault::NotPresent));
+        }
+        if let Some((range, table)) = self.cached_table(guest.tag(), address) {
+            let cached = Some(range);
+            return Ok(Start { table, cached });
+        }
+        let (table, known) = self.guest_root(guest)?;
+        let cached = known.then(|| everything(guest));
+        Ok(Start { table, cached })
     }
 
     /// The page of the guest's table alone.
-    fn guest_page(&mut self, guest: &Guest, address: u64, need: Need) -> Result<Page, Fault> {
-        if !is_canonical(address, guest.table.levels) {
-            return Err(Fault::NotPresent);
-        }
-        let mut table = match self.cached_table(guest.tag(), address) {
-            Some(table) => table,
-            None => Table {
-                address: self.guest_root(guest)?,
-                level: guest.table.levels,
-                rights: Rights::ALL,
-            },
-        };
+    fn guest_page(
+        &mut self,
+        guest: &Guest,
+        mut table: Table,
+        address: u64,
+        need: Need,
+    ) -> Result<Page, Denial> {
         // Each table is of a lower level than the one before.
         for _ in 0..6 {
             match self.guest_step(guest, &table, address, need)? {
@@ -63,7 +124,7 @@ impl Walk<'_> {
                 }
             }
         }
-        Err(Fault::BadTable)
+        Err(Denial::guest(Fault::BadTable))
     }
 
     fn guest_step(
@@ -72,21 +133,23 @@ impl Walk<'_> {
         table: &Table,
         address: u64,
         need: Need,
-    ) -> Result<Step, Fault> {
+    ) -> Result<Step, Denial> {
         let slot = table.slot(address);
         let at = self.host(&guest.host, slot, Need::READ)?.at(slot);
         let mut value = self.read(at)?;
         for _ in 0..ROUNDS {
             let outcome = decode(value, table, need);
-            self.judge(at, value, &outcome);
-            let step = outcome?;
+            if !guest.is_nested() {
+                self.judge(at, value, &outcome);
+            }
+            let step = outcome.map_err(Denial::guest)?;
             let bits = marks(&step, self.settings.accessed, self.settings.dirty, need);
             match self.guest_mark(guest, slot, value, bits)? {
                 Some(found) => value = found,
                 None => return Ok(with_dirty(step, !self.settings.dirty || need.write)),
             }
         }
-        Err(Fault::Failed(at))
+        Err(Fault::Failed(at).into())
     }
 
     /// Setting A or D is a write of the IOMMU to guest memory: the host table has to allow it.
@@ -97,7 +160,7 @@ impl Walk<'_> {
         value: u64,
         bits: u64,
     ) -> Result<Option<u64>, Fault> {
-        if value & bits == bits {
+        if value & bits == bits || self.live.is_none() {
             return Ok(None);
         }
         let at = self.host(&guest.host, slot, Need::WRITE)?.at(slot);

@@ -2,7 +2,9 @@
 
 //! The walk of a host (v1) table, hardware.md 4.1.
 
+use crate::caches::Kept;
 use crate::device_table::HostTable;
+use crate::walk::check::Suspect;
 use crate::walk::host_entry::{decode, marks};
 use crate::walk::page::{reach, Fault, Need, Page, Rights, Step, Table};
 use crate::walk::tables::{answer, Host, Walk, ROUNDS};
@@ -13,30 +15,52 @@ impl Walk<'_> {
         let Some(root) = host.table else {
             return Ok(Page::IDENTITY);
         };
-        if let Some(kept) = self.cached(host.tag(), address, need) {
-            return answer(kept, need);
+        if let Some((range, kept)) = self.cached(host.tag(), address, need) {
+            let found = answer(kept, need).map_err(|denial| denial.fault);
+            self.check_host(host, Suspect::Page(range), address, need, &found);
+            return found;
         }
-        let found = self.host_walk(host, root, address, need);
-        self.keep(host.tag(), address, &found, None);
+        if root.levels < 6 && address >> reach(root.levels) != 0 {
+            self.keep_absence(host.tag(), address, Fault::NotPresent.into(), None);
+            return Err(Fault::NotPresent);
+        }
+        let start = self.cached_table(host.tag(), address);
+        let found = self.host_walk(host, root, start.map(|(_, table)| table), address, need);
+        self.keep_host(host, address, &found);
+        if let Some((range, table)) = start {
+            let suspect = Suspect::Directory(range, table);
+            self.check_host(host, suspect, address, need, &found);
+        }
         found
+    }
+
+    fn keep_host(&mut self, host: &Host, address: u64, found: &Result<Page, Fault>) {
+        match found {
+            Ok(page) => {
+                let kept = Kept {
+                    page: Some(*page),
+                    guest: Rights::ALL,
+                    through: None,
+                };
+                self.keep(host.tag(), address, page.shift, kept);
+            }
+            Err(fault) => self.keep_absence(host.tag(), address, (*fault).into(), None),
+        }
     }
 
     fn host_walk(
         &mut self,
         host: &Host,
         root: HostTable,
+        start: Option<Table>,
         address: u64,
         need: Need,
     ) -> Result<Page, Fault> {
-        if root.levels < 6 && address >> reach(root.levels) != 0 {
-            return Err(Fault::NotPresent);
-        }
-        let top = Table {
+        let mut table = start.unwrap_or(Table {
             address: root.root,
             level: root.levels,
             rights: Rights::ALL,
-        };
-        let mut table = self.cached_table(host.tag(), address).unwrap_or(top);
+        });
         // Each table is of a lower level than the one before.
         for _ in 0..6 {
             match self.host_step(host, &table, address, need)? {

@@ -3,6 +3,7 @@
 //! What walks are asked, and what they find.
 
 use crate::caches::low_bits;
+use crate::viommu::Stage;
 
 /// Rights of a page, or of the path to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,14 @@ impl Rights {
         write: true,
         user: true,
         execute: true,
+    };
+
+    /// Everything is forbidden.
+    pub(crate) const NONE: Rights = Rights {
+        read: false,
+        write: false,
+        user: false,
+        execute: false,
     };
 
     /// What both allow.
@@ -163,4 +172,26 @@ pub(crate) enum Fault {
     Reserved,
     /// The entry at this system physical address could not be read or written.
     Failed(u64),
+}
+
+/// A fault, and whose table it was found in: a guest may see what is wrong with its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    pub(crate) fault: Fault,
+    pub(crate) stage: Stage,
+}
+
+impl Denial {
+    /// A fault in a guest's table.
+    pub(crate) fn guest(fault: Fault) -> Self {
+        let stage = Stage::Guest;
+        Denial { fault, stage }
+    }
+}
+
+impl From<Fault> for Denial {
+    fn from(fault: Fault) -> Self {
+        let stage = Stage::Host;
+        Denial { fault, stage }
+    }
 }

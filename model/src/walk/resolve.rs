@@ -55,7 +55,8 @@ impl Iommu {
         let host = self.own_stage(system, requester, need)?;
         let route = Route::Host(host);
         let (found, _) = self.walk(system, requester, &route, address, need);
-        Ok(found?.at(address))
+        let page = found.map_err(|denial| denial.fault)?;
+        Ok(page.at(address))
     }
 
     fn own_stage(

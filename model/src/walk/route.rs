@@ -3,7 +3,9 @@
 //! From a device-table entry to the kind of walk: the checks in the order of hardware.md 3.9, and
 //! the table of 4.4.
 
-use crate::device_table::{DeviceEntry, EntryFault, GuestTable};
+use core::ops::RangeInclusive;
+
+use crate::device_table::{DeviceEntry, EntryFault, EntryRules, GuestTable};
 use crate::request::Request;
 use crate::walk::page::Fault;
 use crate::walk::tables::{Guest, Host};
@@ -29,7 +31,14 @@ pub(super) enum Refusal {
     Entry(EntryFault),
     /// A page fault.
     Page(Fault),
+    /// The address lies in the HyperTransport range, which is a page fault too: not present.
+    HyperTransport,
 }
+
+/// What HyperTransport keeps for itself. No part of the model announces HTRangeIgnore, so no
+/// device can use it for memory, translated or not (hardware.md 3.9). Addresses with a PASID are
+/// those of a process, which knows nothing of HyperTransport.
+const HYPERTRANSPORT: RangeInclusive<u64> = 0xfd_0000_0000..=0xff_ffff_ffff;
 
 impl Iommu {
     pub(super) fn route(&self, entry: &DeviceEntry, request: &Request) -> Result<Route, Refusal> {
@@ -41,12 +50,25 @@ impl Iommu {
         if !entry.translation_valid() {
             return Err(Refusal::Page(Fault::NotPresent));
         }
+        if request.pasid.is_none() && HYPERTRANSPORT.contains(&request.address) {
+            return Err(Refusal::HyperTransport);
+        }
         if self.is_excluded(entry, request) {
             return Ok(Route::Untouched);
         }
-        check_rights(entry, request).map_err(Refusal::Page)?;
+        self.tables(entry, request, &rules).map_err(Refusal::Page)
+    }
+
+    /// The tables that a request goes through, if the entry lets it.
+    pub(super) fn tables(
+        &self,
+        entry: &DeviceEntry,
+        request: &Request,
+        rules: &EntryRules,
+    ) -> Result<Route, Fault> {
+        check_rights(entry, request)?;
         if entry.mode() > self.config.features.host_levels() {
-            return Err(Refusal::Page(Fault::BadTable));
+            return Err(Fault::BadTable);
         }
         let host = Host {
             domain: entry.domain(),
@@ -54,7 +76,7 @@ impl Iommu {
             had: entry.had(),
         };
         let guest = entry.guest_table().filter(|_| rules.guest_effective());
-        match self.pasid(entry, request, guest).map_err(Refusal::Page)? {
+        match self.pasid(entry, request, guest)? {
             Some((table, pasid)) => Ok(Route::Guest(Guest { host, table, pasid })),
             None if host.table.is_none() => Ok(Route::Pass),
             None => Ok(Route::Host(host)),

@@ -10,7 +10,9 @@ use crate::counters::Counters;
 use crate::device_table::{GuestTable, HostTable};
 use crate::referee::{Referee, Rule};
 use crate::system::System;
-use crate::walk::page::{reach, Fault, Need, Page, Table};
+use crate::viommu::Stage;
+use crate::walk::check::Watch;
+use crate::walk::page::{reach, Denial, Fault, Need, Page, Rights, Table};
 use crate::Iommu;
 
 /// A host (v1) stage.
@@ -40,6 +42,12 @@ impl Guest {
         }
     }
 
+    /// Whether there is a host table below. The tables are then a guest's own, which it may fill
+    /// as it likes; otherwise they are the driver's.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.host.table.is_some()
+    }
+
     /// The range around an address as [`Kept::through`] wants it.
     pub(crate) fn through(&self, start: u64, last: u64) -> Option<(u64, u64)> {
         self.host.table.map(|_| (start, last))
@@ -65,6 +73,8 @@ pub(crate) struct Settings {
     /// The pointers in GCR3 tables that lead to GCR3 tables are.
     pub(crate) gcr3_tables_nested: bool,
     np_cache: bool,
+    /// Every so many uses of a cached object the referee looks at one.
+    pub(super) check_hits: u32,
 }
 
 impl Settings {
@@ -78,6 +88,7 @@ impl Settings {
             gcr3_pointer_nested: control.gcr3_trp(),
             gcr3_tables_nested: control.gcr3_trp() || !whole,
             np_cache: config.features.np_cache,
+            check_hits: config.check_hits,
         }
     }
 }
@@ -88,6 +99,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) system: &'a mut dyn System,
     pub(crate) settings: Settings,
     pub(crate) live: Option<Live<'a>>,
+    /// What a walk that only looks is to compare on its way.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// What a walk of a request has beside memory.
@@ -96,8 +109,6 @@ pub(crate) struct Live<'a> {
     pub(crate) counters: &'a mut Counters,
     pub(crate) referee: &'a mut Referee,
     pub(crate) requester: u16,
-    /// Something cached was used.
-    pub(crate) assisted: bool,
     /// A final translation was not cached.
     pub(crate) missed: bool,
 }
@@ -130,15 +141,16 @@ impl Walk<'_> {
 
     /// The cached translation of an address, if it serves what is needed: a first write has to
     /// set D in memory, so it walks again.
-    pub(super) fn cached(&mut self, tag: Tag, address: u64, need: Need) -> Option<Kept> {
+    pub(super) fn cached(&mut self, tag: Tag, address: u64, need: Need) -> Option<(Range, Kept)> {
         let live = self.live.as_mut()?;
-        let found = live.caches.translations.find(tag, address).map(|(_, k)| *k);
+        let found = live.caches.translations.find(tag, address);
         let clean = |page: &Page| need.write && page.rights.write && !page.dirty;
-        let found = found.filter(|kept| !kept.page.as_ref().is_some_and(clean));
+        let found = found
+            .map(|(range, kept)| (range, *kept))
+            .filter(|(_, kept)| !kept.page.as_ref().is_some_and(clean));
         let lookups = &mut live.counters.caches.translation;
         if found.is_some() {
             lookups.hits += 1;
-            live.assisted = true;
         } else {
             lookups.misses += 1;
             live.missed = true;
@@ -146,40 +158,45 @@ impl Walk<'_> {
         found
     }
 
-    /// Caches the outcome of a walk: a page, or that there is none if the part does that.
-    pub(super) fn keep(
+    /// Caches a page.
+    pub(super) fn keep(&mut self, tag: Tag, address: u64, shift: u8, kept: Kept) {
+        if let Some(live) = &mut self.live {
+            let range = Range::around(tag, address, shift);
+            live.caches.translations.insert(range, kept);
+        }
+    }
+
+    /// Caches that there is no page, if the part does that.
+    pub(super) fn keep_absence(
         &mut self,
         tag: Tag,
         address: u64,
-        found: &Result<Page, Fault>,
+        denial: Denial,
         through: Option<(u64, u64)>,
     ) {
-        let Some(live) = &mut self.live else {
+        if denial.fault != Fault::NotPresent || !self.settings.np_cache {
             return;
+        }
+        let guest = match denial.stage {
+            Stage::Guest => Rights::NONE,
+            Stage::Host => Rights::ALL,
         };
-        let page = match found {
-            Ok(page) => Some(*page),
-            Err(Fault::NotPresent) if self.settings.np_cache => None,
-            Err(_) => return,
+        let kept = Kept {
+            page: None,
+            guest,
+            through,
         };
-        let shift = page.map_or(12, |page| page.shift);
-        live.caches
-            .translations
-            .insert(Range::around(tag, address, shift), Kept { page, through });
+        self.keep(tag, address, 12, kept);
     }
 
     /// The lowest table for an address that is cached.
-    pub(super) fn cached_table(&mut self, tag: Tag, address: u64) -> Option<Table> {
+    pub(super) fn cached_table(&mut self, tag: Tag, address: u64) -> Option<(Range, Table)> {
         let live = self.live.as_mut()?;
-        let found = live
-            .caches
-            .directories
-            .find(tag, address)
-            .map(|(_, d)| d.table);
+        let found = live.caches.directories.find(tag, address);
+        let found = found.map(|(range, directory)| (range, directory.table));
         let lookups = &mut live.counters.caches.directory;
         if found.is_some() {
             lookups.hits += 1;
-            live.assisted = true;
         } else {
             lookups.misses += 1;
         }
@@ -194,11 +211,12 @@ impl Walk<'_> {
         table: Table,
         through: Option<(u64, u64)>,
     ) {
+        let range = Range::around(tag, address, reach(table.level));
         if let Some(live) = &mut self.live {
-            live.caches.directories.insert(
-                Range::around(tag, address, reach(table.level)),
-                Directory { table, through },
-            );
+            let directory = Directory { table, through };
+            live.caches.directories.insert(range, directory);
+        } else if let Some(watch) = &mut self.watch {
+            watch.see(range, table);
         }
     }
 
@@ -218,10 +236,15 @@ impl Walk<'_> {
 }
 
 /// What a cached translation answers.
-pub(super) fn answer(kept: Kept, need: Need) -> Result<Page, Fault> {
-    match kept.page {
-        None => Err(Fault::NotPresent),
-        Some(page) if page.rights.allow(need) => Ok(page),
-        Some(_) => Err(Fault::Permission),
+pub(super) fn answer(kept: Kept, need: Need) -> Result<Page, Denial> {
+    let fault = match kept.page {
+        None => Fault::NotPresent,
+        Some(page) if page.rights.allow(need) => return Ok(page),
+        Some(_) => Fault::Permission,
+    };
+    if kept.guest.allow(need) {
+        Err(Denial::from(fault))
+    } else {
+        Err(Denial::guest(fault))
     }
 }

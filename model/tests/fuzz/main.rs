@@ -348,7 +348,7 @@ fn run(seed: u64) -> String {
         }
     }
     // What was collected can be shown, and is not without bound.
-    let statistics = fuzz.bench.iommu.statistics();
+    let statistics = fuzz.bench.iommu.statistics(&fuzz.bench.machine);
     assert!(statistics.len() < 1 << 20);
     statistics
 }

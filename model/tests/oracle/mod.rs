@@ -127,7 +127,7 @@ pub fn verdict(part: Part, machine: &Machine, entry: [u64; 4], request: &Request
     }
 }
 
-/// hardware.md 3.9: V; reserved bits; TV; IR/IW; Mode 0; Mode range; walk.
+/// hardware.md 3.9: V; reserved bits; TV; the HyperTransport range; IR/IW; Mode 0; Mode range; walk.
 fn judge(part: Part, machine: &Machine, entry: [u64; 4], request: &Request) -> Step<Reach> {
     let wish = Wish::of(request);
     let q0 = entry[0];
@@ -142,6 +142,10 @@ fn judge(part: Part, machine: &Machine, entry: [u64; 4], request: &Request) -> S
     }
     check_entry(part, entry)?;
     if q0 & 2 == 0 {
+        return fault(Fault::NotPresent);
+    }
+    // Not usable as a DMA address; a PASID makes it an address of a process.
+    if request.pasid.is_none() && (0xfd_0000_0000..1 << 40).contains(&request.address) {
         return fault(Fault::NotPresent);
     }
     let gv = bits(q0, 55, 55) != 0;

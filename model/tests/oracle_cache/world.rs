@@ -278,6 +278,21 @@ impl World {
         request(space.pasid, self.devices[device].requester, address, access)
     }
 
+    /// Whether no old answer can come from the tables of a guest, which the host does not judge.
+    pub fn is_guest_certain(&self, space: usize, request: &Request) -> bool {
+        let results = &self.spaces[space].results[&(request.address & !0xfff)];
+        let old = results.old_leaf || results.old_directory || results.outcomes.len() > 1;
+        self.kind != Kind::Nested || !old
+    }
+
+    /// Whether the driver owes no invalidation: everything that is old is the guest's.
+    pub fn is_host_certain(&self, request: &Request) -> bool {
+        let mut devices = self.devices.iter();
+        let device = devices.find(|d| d.requester == request.requester);
+        let known = device.map_or(0, |device| device.known.len());
+        self.kind == Kind::Nested && self.host_changes.is_empty() && known == 1
+    }
+
     /// All that may come of a request; the last one is right. `true` if it is the only one.
     pub fn expected(&self, space: usize, request: &Request) -> (Vec<Verdict>, bool) {
         let device = self
