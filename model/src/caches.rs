@@ -8,12 +8,12 @@
 //! |---|---|
 //! | device-table entries with their SE state | INVALIDATE_DEVTAB_ENTRY of the requester |
 //! | final host translations | INVALIDATE_IOMMU_PAGES, GN = 0, over the address |
-//! | final nested translations | GN = 0 over the guest physical address; GN = 1 with the PASID over the address |
+//! | final nested translations | GN = 0 over the guest physical address, or with PDE = 1; GN = 1 with the PASID over the address |
 //! | final guest translations | GN = 1 with the PASID over the address |
 //! | directory entries, GCR3 entries | the same as the translations below them, only with PDE = 1 |
 //!
-//! A nested translation remembers through which guest physical addresses it goes, so that a
-//! range with GN = 0 drops exactly what it must. All caches are bounded and replace in turn.
+//! A nested translation remembers the guest physical address of its page, so that a range with
+//! GN = 0 drops it; with PDE = 1 all nested ones of the domain go. All caches are bounded and replace in turn.
 
 mod kept;
 mod key;
@@ -157,6 +157,9 @@ impl Iommu {
     /// INVALIDATE_IOMMU_PAGES: host translations of a domain (`pasid` is `None`) and the nested
     /// ones that go through them, or guest translations of {domain, PASID}; with `directories`
     /// also what leads there.
+    ///
+    /// A nested translation keeps only the guest address of its page, not those of the guest's
+    /// tables. When the structure below has changed, all of the domain go.
     pub(crate) fn drop_pages(
         &mut self,
         domain: u16,
@@ -164,17 +167,21 @@ impl Iommu {
         pages: Pages,
         directories: bool,
     ) {
-        let tag = Tag { domain, pasid };
+        let what = Dropped {
+            tag: Tag { domain, pasid },
+            pages,
+            below: if directories { Pages::ALL } else { pages },
+        };
         let caches = &mut self.caches;
-        drop_ranges(&mut caches.translations, tag, pages);
+        drop_ranges(&mut caches.translations, what);
         if directories {
-            drop_ranges(&mut caches.directories, tag, pages);
-            drop_roots(&mut caches.roots, tag, pages);
+            drop_ranges(&mut caches.directories, what);
+            drop_roots(&mut caches.roots, what.tag);
         }
         caches.pending.settle(|owed| match owed {
             Owed::Entry(_) => false,
-            Owed::Pages(range) => hits(&range, None, tag, pages),
-            Owed::Directory(range) => directories && hits(&range, None, tag, pages),
+            Owed::Pages(range) => what.hits(&range, None),
+            Owed::Directory(range) => directories && what.hits(&range, None),
         });
     }
 
@@ -217,34 +224,47 @@ impl Nested for Directory {
     }
 }
 
+/// What an invalidation reaches.
+#[derive(Clone, Copy)]
+struct Dropped {
+    tag: Tag,
+    /// Addresses of what is translated by the tables of the tag.
+    pages: Pages,
+    /// Guest physical addresses under what is nested.
+    below: Pages,
+}
+
+impl Dropped {
+    /// Whether it reaches what is kept over a range.
+    fn hits(&self, range: &Range, through: Option<(u64, u64)>) -> bool {
+        let own = Some((range.start, range.last()));
+        range.tag.domain == self.tag.domain
+            && match (range.tag.pasid, self.tag.pasid) {
+                (mine, theirs) if mine == theirs => overlap(own, self.pages),
+                (Some(_), None) => overlap(through, self.below),
+                _ => false,
+            }
+    }
+}
+
 /// Only what is nested has to be looked for by another address than its own.
-fn drop_ranges<V: Nested>(ranges: &mut Ranges<V>, tag: Tag, pages: Pages) {
-    let only_own = tag.pasid.is_some() || !ranges.has_guests(tag.domain);
-    if only_own && ranges.drop_few(tag, pages) {
+fn drop_ranges<V: Nested>(ranges: &mut Ranges<V>, what: Dropped) {
+    let only_own = what.tag.pasid.is_some() || !ranges.has_guests(what.tag.domain);
+    if only_own && ranges.drop_few(what.tag, what.pages) {
         return;
     }
-    ranges.retain(tag.domain, |range, value| {
-        !hits(range, value.through(), tag, pages)
+    ranges.retain(what.tag.domain, |range, value| {
+        !what.hits(range, value.through())
     });
 }
 
-fn drop_roots(roots: &mut Sets<Tag, Root>, tag: Tag, pages: Pages) {
+/// GCR3 entries of a guest, or all nested ones of a domain.
+fn drop_roots(roots: &mut Sets<Tag, Root>, tag: Tag) {
     if tag.pasid.is_some() {
         roots.remove(&tag);
         return;
     }
-    roots.retain(|own, root| own.domain != tag.domain || !overlap(root.through, pages));
-}
-
-/// Whether an invalidation reaches what is kept over a range.
-fn hits(range: &Range, through: Option<(u64, u64)>, tag: Tag, pages: Pages) -> bool {
-    let own = Some((range.start, range.last()));
-    range.tag.domain == tag.domain
-        && match (range.tag.pasid, tag.pasid) {
-            (mine, theirs) if mine == theirs => overlap(own, pages),
-            (Some(_), None) => overlap(through, pages),
-            _ => false,
-        }
+    roots.retain(|own, root| own.domain != tag.domain || root.through.is_none());
 }
 
 fn overlap(range: Option<(u64, u64)>, pages: Pages) -> bool {

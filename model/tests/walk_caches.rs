@@ -178,13 +178,14 @@ fn the_gcr3_entry_is_found_in_its_cache() {
 /// The host moves the page of a guest's table, or of its GCR3 table, to memory with other
 /// contents. What was read there is dropped by GN = 0 and PDE = 1 over its guest physical address.
 #[test]
-fn nested_directory_and_gcr3_entries_go_with_their_guest_physical_address() {
+fn nested_directory_and_gcr3_entries_go_with_a_change_of_structure_below() {
     for (gcr3, (first, last), directories, goes) in [
         (false, (0, 0xfff), true, true),
         (false, (0, 0xfff), false, false),
-        (false, (0x1000, 0x1fff), true, false),
+        (false, (0x1000, 0x1fff), true, true),
         (true, (0, 0xfff), true, true),
-        (true, (0x1000, 0x1fff), true, false),
+        (true, (0x1000, 0x1fff), true, true),
+        (true, (0x1000, 0x1fff), false, false),
     ] {
         let mut stage = Stage::new(true, 4, 0, 1);
         stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
