@@ -177,12 +177,12 @@ impl Device {
     ///
     /// A sentence that says why it could not be written.
     pub fn dump(&self) -> Result<(), String> {
-        let State { settings, running } = &*self.lock();
+        let State { settings, running } = &mut *self.lock();
         let (Some(path), Some(running)) = (&settings.statistics, running) else {
             return Ok(());
         };
         let new = format!("{path}.new");
-        fs::write(&new, running.iommu.statistics() + "\n")
+        fs::write(&new, running.iommu.statistics(&running.machine) + "\n")
             .and_then(|()| fs::rename(&new, path))
             .map_err(|error| format!("{path}: {error}"))
     }
