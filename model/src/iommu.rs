@@ -8,6 +8,7 @@ use crate::caches::Caches;
 use crate::command::CommandEngine;
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
+use crate::device_table::EntryRules;
 use crate::event::EventLog;
 use crate::referee::Referee;
 use crate::registers::Registers;
@@ -22,6 +23,8 @@ use crate::viommu::Guests;
 #[derive(Debug)]
 pub struct Iommu {
     pub(crate) config: Config,
+    /// For device-table entries, while GTEn is 0 and while it is 1. Each request needs them.
+    pub(crate) rules: [EntryRules; 2],
     pub(crate) registers: Registers,
     pub(crate) caches: Caches,
     pub(crate) commands: CommandEngine,
@@ -41,6 +44,7 @@ impl Iommu {
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         config.features.check()?;
         Ok(Iommu {
+            rules: EntryRules::both(&config),
             registers: Registers::new(&config),
             caches: Caches::new(),
             commands: CommandEngine::default(),

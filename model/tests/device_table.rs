@@ -176,6 +176,11 @@ fn only_bits_that_were_used_make_an_entry_stale() {
         int_ctl: 1,
         ..Dte::pass(1)
     };
+    let idle = Dte {
+        ir: false,
+        iw: false,
+        ..Dte::host(1, 0x1000, 3)
+    };
     let cases = [
         (host, 0, 1, true, false),
         (host, 0, 1 << 1, false, false),
@@ -183,6 +188,9 @@ fn only_bits_that_were_used_make_an_entry_stale() {
         (host, 2, 1, false, true),
         (host, 2, 1 << 60, false, false),
         (Dte::blocked(), 0, 1 << 61, false, false),
+        (idle, 1, 0xffff, false, false),
+        (idle, 0, 1 << 12, false, false),
+        (idle, 0, 1 << 61, true, false),
         (Dte::blocked(), 0, 1 << 1, true, false),
         (translating, 0, 1 << 62, true, false),
         (translating, 0, 1 << 12, false, false),

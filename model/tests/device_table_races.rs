@@ -226,22 +226,21 @@ fn an_entry_is_read_until_two_reads_agree() {
         to.copy_from_slice(&word.to_le_bytes());
     }
     let place = bench.device_table + 32 * u64::from(DEVICE);
-    let mut racing = Racing {
-        machine: &mut bench.machine,
-        place,
-        writes: Vec::new(),
-        mixture: Some(mixture),
-    };
-    assert_ne!(
-        bench.iommu.translate(&mut racing, &read_of(0x5000)),
-        Answer::Abort
-    );
-    bench.install(DEVICE, &old);
-    assert!(bench.violations().is_empty(), "{:?}", bench.violations());
-    // The cached entry is the one in memory.
-    bench.dma(DEVICE, 0x5000, Access::Read, None);
+    // The first time the entry is fetched, the second time the cached one is compared.
+    for _ in 0..2 {
+        let mut racing = Racing {
+            machine: &mut bench.machine,
+            place,
+            writes: Vec::new(),
+            mixture: Some(mixture),
+        };
+        let answer = bench.iommu.translate(&mut racing, &read_of(0x5000));
+        assert_ne!(answer, Answer::Abort);
+        assert!(racing.mixture.is_none(), "it was read");
+    }
     bench.machine.time += GRACE;
     bench.iommu.judge_pending(&bench.machine);
+    bench.install(DEVICE, &old);
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
 }
 

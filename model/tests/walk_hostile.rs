@@ -19,7 +19,7 @@ use amd_iommu_model::referee::{Rule, GRACE};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Answer;
 use support::bench::control;
-use support::{event, Bench, Dte, Rights, GUEST_OFFSET};
+use support::{command, event, Bench, Dte, Rights, GUEST_OFFSET};
 use viommu_support::Host;
 use walk_stage::*;
 
@@ -70,13 +70,16 @@ fn a_guest_that_invalidates_nothing_harms_only_itself() {
             for value in [0, 0x8765_4000_0000_0027, 0x7f_0000_0027, 0x8000_7027] {
                 let mut stage = guest(nested);
                 let old = reads(&mut stage);
+                let memory = stage.bench.machine.page() - stage.gcr3.offset;
+                stage.map(GVA + PAGE, memory, PAGE, Rights::ALL);
                 let at = stage.walked()[step];
                 stage.bench.machine.poke(at, value);
                 for _ in 0..2 {
                     assert_eq!(reads(&mut stage), old, "from the cache");
                 }
                 // A neighbour, by what is cached of the path.
-                stage.target(GVA + PAGE, Access::Read, Some(1));
+                let neighbour = stage.target(GVA + PAGE, Access::Read, Some(1));
+                assert!(neighbour.is_some());
                 let found = judged(&mut stage.bench);
                 assert_eq!(found.is_empty(), nested, "{step} {value:x}: {found:?}");
             }
@@ -97,6 +100,30 @@ fn the_host_still_answers_for_its_own_part() {
     let found = judged(&mut stage.bench);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("StaleTranslation"), "{found:?}");
+}
+
+/// The host's invalidation is that of its guest physical address; what the guest invalidates does
+/// not count.
+#[test]
+fn the_host_settles_what_it_owes_and_the_guest_cannot() {
+    let page = |pasid, first| command::invalidate_pages(DOMAIN, pasid, first, first | 0xfff, false);
+    for (by_guest, violations) in [(false, 0), (true, 1)] {
+        let mut stage = guest(true);
+        let memory = reads(&mut stage).unwrap();
+        let physical = memory - GUEST_OFFSET;
+        let table = stage.host.unwrap();
+        table.unmap(&mut stage.bench.machine, physical, 1 << 30);
+        assert_eq!(reads(&mut stage), Some(memory));
+        let command = if by_guest {
+            page(Some(1), GVA)
+        } else {
+            page(None, physical)
+        };
+        stage.bench.submit(&[command]);
+        stage.bench.completion_wait();
+        let found = judged(&mut stage.bench);
+        assert_eq!(found.len(), violations, "{found:?}");
+    }
 }
 
 /// The pages that a nested walk reads its entries from are the host's as well.

@@ -10,13 +10,13 @@
 )]
 
 mod support;
+mod walk_stage;
 
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Answer;
 use support::{Bench, Dte, Gcr3, HostTables, PageTables, Rights};
-
-const DEVICE: u16 = 0x0300;
+use walk_stage::{Stage, DEVICE};
 
 /// The HyperTransport range cannot be reached, translated or not; the referee minds only if the
 /// driver has mapped it.
@@ -71,4 +71,18 @@ fn hypertransport_does_not_matter_to_entries_that_forward_nor_to_processes() {
     let answer = bench.dma(DEVICE, address, Access::Read, Some(1));
     assert_ne!(answer, Answer::Abort);
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
+}
+
+/// Requests without a PASID that go through a guest table: the driver's own one, and that of a
+/// guest, which may map what it likes.
+#[test]
+fn what_a_guest_maps_there_is_not_the_drivers_fault() {
+    for nested in [false, true] {
+        let mut stage = Stage::new(nested, 5, 0, 0);
+        stage.map(0xfd_0000_0000, 0x8000_7000, 0x1000, Rights::ALL);
+        assert_eq!(stage.target(0xfd_0000_0000, Access::Read, None), None);
+        let referee = stage.bench.iommu.referee();
+        let count = referee.count_of(Rule::HyperTransportMapped);
+        assert_eq!(count, u64::from(!nested));
+    }
 }

@@ -605,6 +605,9 @@ static void viommu_class_init(ObjectClass *class, void *data)
 
 	k->vendor_id = PCI_VENDOR_ID_AMD;
 	k->device_id = DEVICE_ID;
+	/* QEMU's own would say that this is an IOMMU of QEMU's. */
+	k->subsystem_vendor_id = PCI_VENDOR_ID_AMD;
+	k->subsystem_id = DEVICE_ID;
 	k->class_id = CLASS_ID_IOMMU;
 	k->realize = viommu_realize;
 	dc->desc = "AMD IOMMU with HW-vIOMMU (a model)";

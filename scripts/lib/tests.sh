@@ -27,12 +27,12 @@ list_boots()
 }
 
 # read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS), $subjects
-# (kselftests to run) and $settings (of the hardware model).
+# (kselftests to run), $settings (of the hardware model) and $vm_iommus.
 read_boot()
 {
 	local file=$scripts/boots/$hw/$1.conf
 	[ -e "$file" ] || file=$scripts/boots/$1.conf
-	append='' acpi='' subjects='' settings=''
+	append='' acpi='' subjects='' settings='' vm_iommus=1
 	case $1 in
 	ivrs-*)
 		acpi=$programs/ivrs/${1#ivrs-}.aml
@@ -81,6 +81,6 @@ count_boot()
 	esac
 	check "$boot/kernel-log-is-clean" "$scripts/check-log" "$logs/$boot.kernel.log"
 	if [ "$hw" = model ]; then
-		check "$boot/no-violations" in_root "$scripts/check-model" "$(model_statistics "$boot")"
+		check "$boot/no-violations" check_model "$boot"
 	fi
 }

@@ -5,6 +5,8 @@ vm_cpus=2
 vm_memory=1536
 # Keeps the kernel's own driver away from the IOMMU.
 vm_no_builtin=amd_iommu=off
+# IOMMUs of the hardware model, one or two.
+vm_iommus=1
 
 # Sets $iommu: the hardware that is to be tested, for the VM of this name. The IOMMU of the model is described
 # by a table of ours.
@@ -15,14 +17,33 @@ describe_iommu_stock()
 
 describe_iommu_model()
 {
-	local settings=preset=genoa${MODEL:+,$MODEL} preset table=$build/qemu/ivrs.aml efr efr2
+	local settings=preset=genoa${MODEL:+,$MODEL} preset table=$build/qemu/ivrs.aml efr efr2 features words
 	preset=${settings##*preset=}
 	read -r efr efr2 < <(in_root "$build/cargo-qemu/release/features" "${preset%%,*}")
-	"$top/selftests/ivrs/make-tables" "iommu=00:0f.0,0xfed80000" "efr=$efr" "efr2=$efr2" all >"$table"
-	iommu=(
-		-device "amd-viommu-hw,addr=0xf,stats=$(model_statistics "$1"),$settings"
-		-acpitable "file=$table"
+	features=("efr=$efr" "efr2=$efr2")
+	words=("iommu=00:0f.0,0xfed80000" "${features[@]}" all)
+	iommu=(-device "amd-viommu-hw,addr=0xf,bus=pcie.0,stats=$(model_statistics "$1"),$settings")
+	if [ "$vm_iommus" = 2 ]; then
+		words=(
+			"iommu=00:0f.0,0xfed80000" "${features[@]}" "range=00:00.0,3f:1f.7"
+			"iommu=00:0e.0,0xfed84000" "${features[@]}" "range=40:00.0,4f:1f.7"
+		)
+		second_host_bridge "stats=$(model_statistics "$1-second"),$settings"
+	fi
+	"$top/selftests/ivrs/make-tables" "${words[@]}" >"$table"
+	iommu+=(-acpitable "file=$table")
+}
+
+# second_host_bridge SETTINGS: adds a host bridge with an IOMMU of its own, and puts the scratch drive there.
+second_host_bridge()
+{
+	# shellcheck disable=SC2054
+	iommu+=(
+		-device pxb-pcie,id=pxb1,bus=pcie.0,bus_nr=0x40,addr=0xd
+		-device "amd-viommu-hw,addr=0xe,bus=pcie.0,root=pxb1,$1"
+		-device pcie-root-port,id=port2,bus=pxb1,slot=2,chassis=2
 	)
+	scratch_at=bus=port2
 }
 
 # Where the model leaves what it counted.
@@ -31,28 +52,36 @@ model_statistics()
 	echo "$logs/$1.model.json"
 }
 
+# check_model NAME: whether the model saw the driver do nothing that it must not.
+check_model()
+{
+	local files=("$(model_statistics "$1")")
+	[ "$vm_iommus" = 1 ] || files+=("$(model_statistics "$1-second")")
+	in_root "$scripts/check-model" "${files[@]}"
+}
+
 # Sets $devices: the IOMMU and what is behind it. Nothing survives a run: writes to the disks go to
 # temporary files. The slots are above those that virtme-ng takes for itself.
 # describe_devices NAME
 describe_devices()
 {
-	local edu=edu,dma_mask=0xffffffffffffffff
+	local edu=edu,dma_mask=0xffffffffffffffff scratch_at=bus=pcie.0,addr=0x14
 	"describe_iommu_$hw" "$1"
 	# shellcheck disable=SC2054
 	devices=(
 		"${iommu[@]}"
-		-device "$edu,addr=0x10"
-		-device "$edu,addr=0x11"
+		-device "$edu,bus=pcie.0,addr=0x10"
+		-device "$edu,bus=pcie.0,addr=0x11"
 		-drive "if=none,id=data,format=raw,snapshot=on,file=$disk_dir/ext4.img"
-		-device nvme,serial=data,drive=data,addr=0x12
+		-device nvme,serial=data,drive=data,bus=pcie.0,addr=0x12
 		-netdev "user,id=net,tftp=$disk_dir/files"
 		# A free function beside one that has a driver.
-		-device e1000e,netdev=net,addr=0x13.0,multifunction=on
-		-device "$edu,addr=0x13.1"
+		-device e1000e,netdev=net,bus=pcie.0,addr=0x13.0,multifunction=on
+		-device "$edu,bus=pcie.0,addr=0x13.1"
 		-drive "if=none,id=scratch,format=raw,snapshot=on,file=$disk_dir/scratch.img"
-		-device nvme,serial=scratch,drive=scratch,addr=0x14
+		-device "nvme,serial=scratch,drive=scratch,$scratch_at"
 		# Two functions behind a conventional bridge share its requester ID.
-		-device pcie-root-port,id=port1,slot=1,chassis=1,addr=0x15
+		-device pcie-root-port,id=port1,slot=1,chassis=1,bus=pcie.0,addr=0x15
 		-device pcie-pci-bridge,id=bridge1,bus=port1
 		-device "$edu,bus=bridge1,addr=1"
 		-device "$edu,bus=bridge1,addr=2"
@@ -108,7 +137,7 @@ watch_vm()
 
 	: >"$klog"
 	: >"$out"
-	rm -f "$(model_statistics "$name")"
+	rm -f "$(model_statistics "$name")" "$(model_statistics "$name-second")"
 	(exec_in_root "$@" </dev/null >/dev/null 2> >(exec cat >"$messages")) &
 	pid=$!
 	(exec_contained tail --pid="$pid" -s 0.2 -n +1 -f "$out") &

@@ -7,7 +7,7 @@
 //! requests and need V = 1, those of q2 and q3 belong to interrupts and need IV = 1.
 
 use crate::bits::mask;
-use crate::config::{Features, GuestDisabled, Readings};
+use crate::config::{Config, Features, GuestDisabled, Readings};
 use crate::device_table::{DeviceEntry, IntCtl};
 
 /// Why an entry is illegal.
@@ -23,6 +23,7 @@ pub enum EntryFault {
 #[derive(Clone, Copy, Debug)]
 pub struct EntryRules {
     features: Features,
+    reserved: [u64; 4],
     /// The fields of guest translation exist.
     guest: bool,
     /// The fields of guest translation exist but have no effect (second reading of OQ-37).
@@ -44,13 +45,20 @@ const ATTRIBUTES: u64 = mask(63, 54);
 impl EntryRules {
     /// Rules of a part, with GTEn of the control register.
     pub fn new(features: &Features, readings: &Readings, guest_enabled: bool) -> Self {
-        let guest = features.guest_translation();
+        let exists = features.guest_translation();
         let ignored = readings.guest_disabled == GuestDisabled::Ignored;
+        let guest = exists && (guest_enabled || ignored);
         EntryRules {
             features: *features,
-            guest: guest && (guest_enabled || ignored),
-            ignored: guest && !guest_enabled && ignored,
+            reserved: reserved(features, guest),
+            guest,
+            ignored: exists && !guest_enabled && ignored,
         }
+    }
+
+    /// Rules of a part while GTEn is 0, and while it is 1.
+    pub(crate) fn both(config: &Config) -> [Self; 2] {
+        [false, true].map(|guest| Self::new(&config.features, &config.readings, guest))
     }
 
     /// Whether GV and what belongs to it is looked at.
@@ -60,25 +68,7 @@ impl EntryRules {
 
     /// Reserved bits of the quadwords, without those that depend on the value of a field.
     pub fn reserved(&self) -> [u64; 4] {
-        let mut q0 = 1 << 63 | mask(6, 2);
-        let mut q1 = SATS;
-        let mut q2 = mask(53, 52);
-        let mut q3 = mask(52, 48) | mask(14, 0) | ATTRIBUTES;
-        if !self.features.ppr() {
-            q0 |= PPR;
-        }
-        if !self.guest {
-            q0 |= GUEST_Q0;
-            q1 |= GUEST_Q1;
-            q2 |= GUEST_PAGING_MODE;
-        }
-        if !self.guest || !self.features.guest_io() {
-            q0 |= GIOV;
-        }
-        if !self.features.viommu() {
-            q3 |= VIOMMU;
-        }
-        [q0, q1, q2, q3]
+        self.reserved
     }
 
     /// Checks an entry with V = 1 for a memory request. Mode is not among the checks: a bad one
@@ -88,7 +78,7 @@ impl EntryRules {
     ///
     /// [`EntryFault`]: the caller logs ILLEGAL_DEV_TABLE_ENTRY.
     pub fn check_memory(&self, entry: &DeviceEntry) -> Result<(), EntryFault> {
-        let [q0, q1, ..] = self.reserved();
+        let [q0, q1, ..] = self.reserved;
         let bad = entry.q(0) & q0 != 0
             || entry.q(1) & q1 != 0
             || !self.had_is_legal(entry)
@@ -105,7 +95,7 @@ impl EntryRules {
     ///
     /// [`EntryFault`]: the caller logs ILLEGAL_DEV_TABLE_ENTRY.
     pub fn check_interrupt(&self, entry: &DeviceEntry) -> Result<(), EntryFault> {
-        let [.., q2, q3] = self.reserved();
+        let [.., q2, q3] = self.reserved;
         if entry.q(2) & q2 != 0 || entry.q(3) & q3 != 0 || entry.int_ctl() == IntCtl::Reserved {
             return Err(EntryFault::Reserved);
         }
@@ -131,4 +121,26 @@ impl EntryRules {
             || !entry.guest_valid()
             || (entry.glx() <= self.features.glx() && levels <= self.features.guest_levels())
     }
+}
+
+fn reserved(features: &Features, guest: bool) -> [u64; 4] {
+    let mut q0 = 1 << 63 | mask(6, 2);
+    let mut q1 = SATS;
+    let mut q2 = mask(53, 52);
+    let mut q3 = mask(52, 48) | mask(14, 0) | ATTRIBUTES;
+    if !features.ppr() {
+        q0 |= PPR;
+    }
+    if !guest {
+        q0 |= GUEST_Q0;
+        q1 |= GUEST_Q1;
+        q2 |= GUEST_PAGING_MODE;
+    }
+    if !guest || !features.guest_io() {
+        q0 |= GIOV;
+    }
+    if !features.viommu() {
+        q3 |= VIOMMU;
+    }
+    [q0, q1, q2, q3]
 }

@@ -101,12 +101,13 @@ impl Iommu {
     }
 
     /// Rules for entries as the control register stands.
-    pub(crate) fn entry_rules(&self) -> EntryRules {
-        EntryRules::new(
-            &self.config.features,
-            &self.config.readings,
-            self.registers.control.guest_translation(),
-        )
+    pub(crate) fn entry_rules(&self) -> &EntryRules {
+        let [disabled, enabled] = &self.rules;
+        if self.registers.control.guest_translation() {
+            enabled
+        } else {
+            disabled
+        }
     }
 
     /// INVALIDATE_DEVTAB_ENTRY arrived: what memory holds now is finished.

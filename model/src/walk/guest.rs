@@ -160,7 +160,7 @@ impl Walk<'_> {
         value: u64,
         bits: u64,
     ) -> Result<Option<u64>, Fault> {
-        if value & bits == bits || self.live.is_none() {
+        if value & bits == bits {
             return Ok(None);
         }
         let at = self.host(&guest.host, slot, Need::WRITE)?.at(slot);

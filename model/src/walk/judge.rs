@@ -34,7 +34,7 @@ impl Iommu {
         request: &Request,
         entry: &DeviceEntry,
     ) {
-        let Ok(route) = self.tables(entry, request, &self.entry_rules()) else {
+        let Ok(route) = self.tables(entry, request, self.entry_rules()) else {
             return;
         };
         let mapped = match &route {

@@ -56,7 +56,7 @@ impl Iommu {
         if self.is_excluded(entry, request) {
             return Ok(Route::Untouched);
         }
-        self.tables(entry, request, &rules).map_err(Refusal::Page)
+        self.tables(entry, request, rules).map_err(Refusal::Page)
     }
 
     /// The tables that a request goes through, if the entry lets it.

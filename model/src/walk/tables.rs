@@ -211,12 +211,12 @@ impl Walk<'_> {
         table: Table,
         through: Option<(u64, u64)>,
     ) {
-        let range = Range::around(tag, address, reach(table.level));
+        let range = || Range::around(tag, address, reach(table.level));
         if let Some(live) = &mut self.live {
             let directory = Directory { table, through };
-            live.caches.directories.insert(range, directory);
+            live.caches.directories.insert(range(), directory);
         } else if let Some(watch) = &mut self.watch {
-            watch.see(range, table);
+            watch.see(range(), table);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Arguments};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, LineWriter, Write};
 
 use amd_iommu_model::counters::Aperture;
 use amd_iommu_model::{Answer, Interrupt, Request};
@@ -52,8 +52,8 @@ impl Trace {
     pub fn open(destination: &Destination) -> io::Result<Self> {
         Ok(Trace(match destination {
             Destination::Off => None,
-            Destination::StandardError => Some(Box::new(io::stderr())),
-            Destination::File(path) => Some(Box::new(File::create(path)?)),
+            Destination::StandardError => Some(Box::new(LineWriter::new(io::stderr()))),
+            Destination::File(path) => Some(Box::new(LineWriter::new(File::create(path)?))),
         }))
     }
 
