@@ -19,12 +19,19 @@ add_result()
 }
 
 # check SUBJECT COMMAND...: one test, which holds if the command succeeds. A step that gives up ends its
-# subshell only.
+# subshell only; as a condition the command would not even do that.
 check()
 {
-	local subject=$1 begin=$EPOCHSECONDS
+	local subject=$1 begin=$EPOCHSECONDS status
 	shift
-	if ("$@"); then
+	set +e
+	(
+		set -e
+		"$@"
+	)
+	status=$?
+	set -e
+	if [ "$status" = 0 ]; then
 		add_result "$subject" 1 0 0 $((EPOCHSECONDS - begin))
 	else
 		echo "FAILED $subject"

@@ -21,9 +21,11 @@ test_crate()
 # and one for each broken IVRS table, which describe QEMU's own machine.
 list_boots()
 {
-	find "$scripts/boots" "$scripts/boots/$hw" -maxdepth 1 -name '*.conf' -printf '%f\n' 2>/dev/null | sed 's/\.conf$//' | sort
+	local folders=("$scripts/boots")
+	[ ! -d "$scripts/boots/$hw" ] || folders+=("$scripts/boots/$hw")
+	find "${folders[@]}" -maxdepth 1 -name '*.conf' -printf '%f\n' | sed 's/\.conf$//' | sort
 	[ "$hw" = stock ] || return 0
-	find "$programs/ivrs" -name '*.aml' -printf 'ivrs-%f\n' 2>/dev/null | sed 's/\.aml$//' | sort
+	find "$programs/ivrs" -name '*.aml' -printf 'ivrs-%f\n' | sed 's/\.aml$//' | sort
 }
 
 # read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS), $subjects

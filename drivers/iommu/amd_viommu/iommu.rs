@@ -207,6 +207,15 @@ impl Iommu {
         self.users.add(devid)
     }
 
+    /// Makes room for the users of a requester ID, so that [`Iommu::add_user`] needs no memory.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn reserve_user(&self, devid: u16) -> Result {
+        self.users.reserve(devid)
+    }
+
     /// Notes that a device uses a requester ID no more; true if none does.
     pub(crate) fn remove_user(&self, devid: u16) -> bool {
         self.users.remove(devid)

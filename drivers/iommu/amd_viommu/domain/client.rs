@@ -76,13 +76,11 @@ impl Client {
             }? Error),
             GFP_KERNEL,
         )?;
-        // Even an unused ID has a count from now on: the core does not let the first attachment fail,
-        // so that it may need no memory.
-        client.requester.open()?;
+        // The core does not let the first attachment fail, so that it may need no memory.
+        client.requester.reserve()?;
         if open {
+            client.requester.open()?;
             client.life.lock().open = true;
-        } else {
-            client.requester.close(|_| ());
         }
         client.happen(Event::Probe, None)?;
         Stats::count(&client.iommu().stats().devices);

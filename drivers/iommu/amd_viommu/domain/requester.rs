@@ -83,6 +83,17 @@ impl Requester {
         Ok(())
     }
 
+    /// Makes room for what [`Requester::open`] notes, so that it cannot fail.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn reserve(&self) -> Result {
+        self.ids
+            .iter()
+            .try_for_each(|id| self.iommu.reserve_user(*id))
+    }
+
     /// Notes that the device uses its IDs no more, and calls `unused` with each that no other device
     /// uses. The reverse of [`Requester::open`].
     pub(super) fn close(&self, mut unused: impl FnMut(u16)) {

@@ -20,8 +20,9 @@ use kernel_ext::pages::Pages;
 const BYTES: usize = 8 << 10;
 
 /// How long the content of an entry may lag behind the tail before it is given up. No source says how
-/// long it takes; the built-in driver waits as long.
-const LAG: Delta = Delta::from_millis(2000);
+/// long it takes. What stands behind it may be the error that stopped the command engine, which has to be
+/// read before those who wait for a command lose patience.
+const LAG: Delta = Delta::from_millis(500);
 
 /// Where the next event is read.
 struct Reader {

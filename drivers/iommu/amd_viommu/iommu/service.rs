@@ -115,25 +115,28 @@ impl Iommu {
 
     /// Takes what is in the event log, up to a limit; true if there is more, or will be.
     fn drain(&self) -> bool {
-        let more = self.take_round();
-        if !self.registers.is_gone() && self.registers.status().event_overflow() {
-            self.resume_log();
-        }
-        more
-    }
-
-    fn take_round(&self) -> bool {
         for _ in 0..ROUND {
             match self.log.take(&self.registers) {
                 Next::Event(event) => self.report(event),
+                // A log that is full would overflow again at once.
                 Next::Late => return true,
-                Next::Nothing => return false,
+                Next::Nothing => {
+                    self.resume_log();
+                    return false;
+                }
             }
         }
+        self.resume_log();
         true
     }
 
     fn resume_log(&self) {
+        if !self.registers.is_gone() && self.registers.status().event_overflow() {
+            self.restart_log();
+        }
+    }
+
+    fn restart_log(&self) {
         Stats::count(&self.stats.event_overflows);
         if self.overflows.allows() {
             dev_warn!(self.dev, "event log overflow, events were lost\n");

@@ -31,12 +31,25 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`; never for an ID that has a count.
     pub(super) fn add(&self, devid: u16) -> Result {
+        self.count(devid, 1)
+    }
+
+    /// Makes the count of an ID, so that [`Users::add`] needs no memory.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn reserve(&self, devid: u16) -> Result {
+        self.count(devid, 0)
+    }
+
+    fn count(&self, devid: u16, more: usize) -> Result {
         let mut counts = self.counts.lock();
         match counts.iter_mut().find(|count| count.devid == devid) {
-            Some(count) => count.users += 1,
-            None => counts.push(Count { devid, users: 1 }, GFP_KERNEL)?,
+            Some(count) => count.users += more,
+            None => counts.push(Count { devid, users: more }, GFP_KERNEL)?,
         }
         Ok(())
     }
