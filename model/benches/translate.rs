@@ -14,6 +14,8 @@
     clippy::unwrap_used
 )]
 
+// The tests use more of it.
+#[allow(dead_code, unused_imports)]
 #[path = "../tests/support/mod.rs"]
 mod support;
 

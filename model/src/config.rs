@@ -2,9 +2,13 @@
 
 //! What a model is built with: features, addresses, readings of open questions, asynchrony.
 
+mod choices;
 mod features;
 mod readings;
 
+use crate::event::LateEvent;
+
+pub use choices::*;
 pub use features::{ConfigError, Features};
 pub use readings::*;
 
@@ -25,6 +29,8 @@ pub struct Config {
     /// Seed of random delays, interleaving and evictions. `None`: everything is done when the
     /// register write returns.
     pub asynchrony: Option<u64>,
+    /// An event whose content comes later than the tail of the log, or never.
+    pub late_event: Option<LateEvent>,
     /// Every n-th use of a cached translation is compared with the tables in memory by the
     /// referee. 0: never.
     pub check_hits: u32,
@@ -40,6 +46,7 @@ impl Config {
             vf_control_bar: None,
             readings: Readings::default(),
             asynchrony: None,
+            late_event: None,
             check_hits: 1,
         }
     }

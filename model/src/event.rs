@@ -4,8 +4,10 @@
 
 mod encode;
 mod entry;
+mod late;
 mod log;
 
 pub use entry::{Access, Event, HardwareError, VFlags};
+pub use late::LateEvent;
 pub use log::EventLog;
 pub(crate) use log::{bytes, reserve, Slot};

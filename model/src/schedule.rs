@@ -117,6 +117,7 @@ impl Iommu {
         if !self.schedule.is_due(system.now()) {
             return;
         }
+        self.bring_delayed(system);
         if !self.schedule.is_async() {
             self.commands_ready(system);
             return self.start_guests(system);
@@ -146,7 +147,8 @@ impl Iommu {
         self.wake_after(system, PAUSE);
     }
 
-    fn wake_after(&mut self, system: &mut dyn System, delay: u64) {
+    /// Arranges a call of [`Iommu::run`] after so many nanoseconds, or sooner.
+    pub(crate) fn wake_after(&mut self, system: &mut dyn System, delay: u64) {
         let time = system.now().saturating_add(delay);
         if self.schedule.arrange(time) {
             system.wake(time);
@@ -180,11 +182,12 @@ impl Iommu {
     /// One step of one engine that has work, beginning with a random one. Returns false if none
     /// has any.
     fn step_any(&mut self, system: &mut dyn System) -> bool {
-        let first = self.schedule.below(4);
-        (0..4).any(|next| match (first + next) % 4 {
+        let first = self.schedule.below(5);
+        (0..5).any(|next| match (first + next) % 5 {
             0 => self.step_commands(system),
             1 => self.step_guests(system),
             2 => self.step_updates(system),
+            3 => self.step_guest_events(system),
             _ => self.step_events(system),
         })
     }

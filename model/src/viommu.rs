@@ -12,6 +12,7 @@
 //! * `updates`: changes of the maps that are under way.
 //! * `engine`, `execute`: the guest command engine and its commands.
 //! * `log`: guest event logs, and which events go there.
+//! * `late`: events that reach those logs late.
 //! * `reset`: RESET_VMMIO.
 //! * `judge`: what the referee says about a driver's use of all this.
 //!
@@ -29,6 +30,7 @@ mod engine;
 mod execute;
 mod guest;
 mod judge;
+mod late;
 mod log;
 mod maps;
 mod memory;
@@ -39,6 +41,7 @@ mod updates;
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use guest::Guest;
+use late::LateEvents;
 use updates::Updates;
 
 /// The guests that software has touched: at most one for each 16-bit guest ID.
@@ -52,6 +55,7 @@ pub struct Guests {
     /// The guest whose INVALIDATE_IOMMU_ALL was executed in this call, see `engine`.
     emptied: Option<u16>,
     updates: Updates,
+    late: LateEvents,
 }
 
 impl Guests {

@@ -2,14 +2,12 @@
 
 //! Asynchrony changes when things are done, not what is done.
 
-mod support;
-
 use amd_iommu_model::config::{Features, RefusedHead};
 use amd_iommu_model::Config;
 use proptest::prelude::*;
 
-use support::bench::{control, reg};
-use support::{command, Bench};
+use crate::support::bench::{control, reg};
+use crate::support::{command, random_cases, Bench};
 
 /// What software can see when all is quiet. The order of events is not part of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +85,7 @@ fn any_command() -> impl Strategy<Value = [u32; 4]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
+    #![proptest_config(random_cases(100))]
 
     /// Delays and order are all that asynchrony changes: stores, events, refusals and the head
     /// are those of a part that does one command after the other.

@@ -3,36 +3,15 @@
 //! What the caches keep, what drops it, and what the referee says of the rest (hardware.md 3.4,
 //! 3.9, 4.5).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod walk_stage;
-
 use amd_iommu_model::config::Features;
-use amd_iommu_model::referee::{Rule, GRACE};
+use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Config;
-use support::{command, Bench, Dte, HostTables, Rights};
-use walk_stage::{DEVICE, DOMAIN};
+
+use crate::support::stage::{DEVICE, DOMAIN};
+use crate::support::{command, tables, Bench, Dte, HostTables, Rights};
 
 const PAGE: u64 = 0x1000;
-
-/// Uses of old translations that nobody has invalidated in time.
-fn stale(bench: &mut Bench) -> u64 {
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
-    bench.iommu.referee().count_of(Rule::StaleTranslation)
-}
-
-fn submit(bench: &mut Bench, command: [u32; 4]) {
-    bench.submit(&[command]);
-    bench.completion_wait();
-}
 
 /// A device in domain 7 with one page, which the cache has.
 fn host(size: u64) -> (Bench, HostTables) {
@@ -76,17 +55,14 @@ fn a_page_stays_until_an_invalidation_of_its_domain_reaches_it() {
             size,
             Rights::ALL,
         );
-        submit(
-            &mut bench,
-            command::invalidate_pages(domain, pasid, first, last, false),
-        );
+        bench.execute(&[command::invalidate_pages(domain, pasid, first, last, false)]);
         let expected = if goes { 0xa000_0000 } else { 0x9000_0000 };
         assert_eq!(
             bench.target(DEVICE, 0x4000_0000, Access::Read),
             Some(expected),
             "{size:x} {domain} {first:x}"
         );
-        assert_eq!(stale(&mut bench), u64::from(!goes));
+        assert_eq!(bench.stale(), u64::from(!goes));
     }
 }
 
@@ -98,12 +74,12 @@ fn invalidate_all_drops_pages_and_an_entry_invalidation_does_not() {
     ] {
         let (mut bench, table) = host(PAGE);
         table.unmap(&mut bench.machine, 0x4000_0000, PAGE);
-        submit(&mut bench, command);
+        bench.execute(&[command]);
         assert_eq!(
             bench.target(DEVICE, 0x4000_0000, Access::Read).is_none(),
             goes
         );
-        assert_eq!(stale(&mut bench), u64::from(!goes));
+        assert_eq!(bench.stale(), u64::from(!goes));
     }
 }
 
@@ -123,13 +99,13 @@ fn a_new_root_needs_the_invalidation_of_the_domain() {
         bench.target(DEVICE, 0x4000_0000, Access::Read),
         Some(0x9000_0000)
     );
-    assert_eq!(stale(&mut bench), 1);
-    submit(&mut bench, command::invalidate_domain(DOMAIN, None));
+    assert_eq!(bench.stale(), 1);
+    bench.execute(&[command::invalidate_domain(DOMAIN, None)]);
     assert_eq!(
         bench.target(DEVICE, 0x4000_0000, Access::Read),
         Some(0xa000_0000)
     );
-    assert_eq!(stale(&mut bench), 1);
+    assert_eq!(bench.stale(), 1);
 }
 
 #[test]
@@ -139,16 +115,18 @@ fn directory_entries_go_with_pde_only() {
         // The table of level 1 moves, with another page in it.
         let at = table.entry(&mut bench.machine, 0x4000_0000, 2);
         let moved = bench.machine.page();
-        bench.machine.poke(at, support::tables::v1_table(moved, 1));
-        bench.machine.poke(
-            moved,
-            support::tables::v1_leaf(0xa000_0000, 1, PAGE, Rights::ALL),
-        );
+        bench.machine.poke(at, tables::v1_table(moved, 1));
+        bench
+            .machine
+            .poke(moved, tables::v1_leaf(0xa000_0000, 1, PAGE, Rights::ALL));
         let range = (0x4000_0000, 0x4000_0fff);
-        submit(
-            &mut bench,
-            command::invalidate_pages(DOMAIN, None, range.0, range.1, directories),
-        );
+        bench.execute(&[command::invalidate_pages(
+            DOMAIN,
+            None,
+            range.0,
+            range.1,
+            directories,
+        )]);
         let expected = if directories {
             0xa000_0000
         } else {
@@ -159,7 +137,7 @@ fn directory_entries_go_with_pde_only() {
             Some(expected)
         );
         assert_eq!(
-            stale(&mut bench),
+            bench.stale(),
             u64::from(!directories),
             "a walk from a stale directory counts"
         );
@@ -185,17 +163,23 @@ fn directories_outside_the_range_stay() {
         Rights::ALL,
     );
     // The table of level 1 that serves the page lies beside this range, those above reach it.
-    submit(
-        &mut bench,
-        command::invalidate_pages(DOMAIN, None, 0x4020_0000, 0x4020_0fff, true),
-    );
+    bench.execute(&[command::invalidate_pages(
+        DOMAIN,
+        None,
+        0x4020_0000,
+        0x4020_0fff,
+        true,
+    )]);
     let before = entries(&bench);
     bench.target(DEVICE, 0x4000_1000, Access::Read);
     assert_eq!(entries(&bench) - before, 1);
-    submit(
-        &mut bench,
-        command::invalidate_pages(DOMAIN, None, 0x4000_3000, 0x4000_3fff, true),
-    );
+    bench.execute(&[command::invalidate_pages(
+        DOMAIN,
+        None,
+        0x4000_3000,
+        0x4000_3fff,
+        true,
+    )]);
     bench.target(DEVICE, 0x4000_2000, Access::Read);
     assert_eq!(entries(&bench) - before, 1 + 4);
 }
@@ -211,16 +195,19 @@ fn rights_are_cached_and_matter_only_for_what_is_asked() {
         Rights::READ,
     );
     assert!(bench.target(DEVICE, 0x4000_0000, Access::Read).is_some());
-    assert_eq!(stale(&mut bench), 0, "a read is allowed by both");
+    assert_eq!(bench.stale(), 0, "a read is allowed by both");
     assert!(
         bench.target(DEVICE, 0x4000_0000, Access::Write).is_some(),
         "from the cache"
     );
-    assert_eq!(stale(&mut bench), 1);
-    submit(
-        &mut bench,
-        command::invalidate_pages(DOMAIN, None, 0x4000_0000, 0x4000_0fff, false),
-    );
+    assert_eq!(bench.stale(), 1);
+    bench.execute(&[command::invalidate_pages(
+        DOMAIN,
+        None,
+        0x4000_0000,
+        0x4000_0fff,
+        false,
+    )]);
     assert!(bench.target(DEVICE, 0x4000_0000, Access::Write).is_none());
     table.map(
         &mut bench.machine,
@@ -231,7 +218,7 @@ fn rights_are_cached_and_matter_only_for_what_is_asked() {
     );
     assert!(bench.target(DEVICE, 0x4000_0000, Access::Read).is_some());
     assert!(bench.target(DEVICE, 0x4000_0000, Access::Write).is_some());
-    assert_eq!(stale(&mut bench), 1);
+    assert_eq!(bench.stale(), 1);
 }
 
 #[test]
@@ -268,10 +255,13 @@ fn the_smallest_of_overlapping_pages_answers() {
         PAGE,
         Rights::ALL,
     );
-    submit(
-        &mut bench,
-        command::invalidate_pages(DOMAIN, None, 0x4000_0000, 0x4000_0fff, true),
-    );
+    bench.execute(&[command::invalidate_pages(
+        DOMAIN,
+        None,
+        0x4000_0000,
+        0x4000_0fff,
+        true,
+    )]);
     assert_eq!(
         bench.target(DEVICE, 0x4000_0000, Access::Read),
         Some(0x9000_0000)
@@ -281,7 +271,7 @@ fn the_smallest_of_overlapping_pages_answers() {
         None,
         "the large page is gone as a whole"
     );
-    assert_eq!(stale(&mut bench), 0);
+    assert_eq!(bench.stale(), 0);
 }
 
 #[test]
@@ -305,7 +295,7 @@ fn more_pages_than_the_cache_holds_are_served_and_most_of_them_are_kept() {
             Some(va + 0x10_0000_0000)
         );
     }
-    submit(&mut bench, command::invalidate_all());
+    bench.execute(&[command::invalidate_all()]);
     for _ in 0..2 {
         for va in pages(2048) {
             bench.target(DEVICE, va, Access::Read);

@@ -2,21 +2,15 @@
 
 //! The command ring and what commands do (hardware.md 3.2, 3.9 Rings and Commands).
 
-// A test ends with a panic; what it indexes, it has asked for.
-#![allow(clippy::indexing_slicing)]
-
-mod recorder;
-mod support;
-
 use amd_iommu_model::config::{Features, RefusedHead};
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::Config;
 use proptest::prelude::*;
 
-use recorder::{ring_and_record, Op};
-use support::bench::{control, reg};
-use support::event::{COMMAND_ERROR, GUEST_EVENT_FAULT, ILLEGAL_COMMAND};
-use support::{command, Bench, Dte};
+use crate::support::bench::{control, reg};
+use crate::support::event::{COMMAND_ERROR, GUEST_EVENT_FAULT, ILLEGAL_COMMAND};
+use crate::support::recorder::{ring_and_record, Op};
+use crate::support::{command, random_cases, Bench, Dte};
 
 const RUN: u64 = 1 << 4;
 const COMPLETION: u64 = 1 << 2;
@@ -268,8 +262,7 @@ fn iotlb_invalidation_is_for_devices_that_have_one() {
             ..Dte::blocked()
         };
         bench.install(device, &entry);
-        bench.submit(&[command::invalidate_iotlb(device, None, 0, 0xfff)]);
-        bench.completion_wait();
+        bench.execute(&[command::invalidate_iotlb(device, None, 0, 0xfff)]);
     }
     let foreign: Vec<_> = bench
         .iommu
@@ -350,7 +343,7 @@ fn any_words() -> impl Strategy<Value = [u32; 4]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(random_cases(200))]
 
     /// Whatever a ring holds, one doorbell ends, in at most a fetch for each command.
     #[test]

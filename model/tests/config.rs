@@ -2,40 +2,19 @@
 
 //! Features that the model accepts, and the settings of open questions.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use amd_iommu_model::config::{Features, Readings, SettingError};
 use amd_iommu_model::{Config, Iommu};
 
-/// Every question that changes behaviour, with the names of its readings, the default first.
-const QUESTIONS: &[(&str, &[&str])] = &[
-    ("oq-7", &["guest-log", "host-log"]),
-    ("oq-8", &["28", "27"]),
-    ("oq-10", &["first", "table"]),
-    ("oq-11", &["illegal", "own"]),
-    ("oq-14", &["stop", "illegal", "ignore"]),
-    ("oq-15", &["5", "4"]),
-    ("oq-16", &["zero", "kept"]),
-    ("oq-20", &["invalid", "ignored"]),
-    ("oq-30", &["registers", "registers+dirty"]),
-    ("oq-33", &["on", "behind", "tail"]),
-    ("oq-34", &["clears", "stays"]),
-    ("oq-36", &["rising", "every"]),
-    ("oq-37", &["illegal", "ignored"]),
-    ("oq-38", &["logged", "silent"]),
-    ("oq-39", &["held", "dead"]),
-    ("oq-40", &["keeps", "resets"]),
-    ("oq-41", &["hardware-error", "page-fault"]),
-];
+use crate::support::READINGS;
 
 #[test]
 fn the_list_of_questions_is_complete() {
-    assert_eq!(Readings::QUESTIONS, QUESTIONS);
+    assert_eq!(Readings::QUESTIONS, READINGS);
 }
 
 #[test]
 fn every_question_takes_every_reading_by_name() {
-    for (question, names) in QUESTIONS {
+    for (question, names) in READINGS {
         for name in *names {
             let mut readings = Readings::default();
             assert_eq!(readings.get(question), Ok(names[0]), "the default");
@@ -48,10 +27,10 @@ fn every_question_takes_every_reading_by_name() {
 
 #[test]
 fn a_question_changes_nothing_but_itself() {
-    for (question, names) in QUESTIONS {
+    for (question, names) in READINGS {
         let mut readings = Readings::default();
         readings.set(question, names[1]).unwrap();
-        for (other, defaults) in QUESTIONS.iter().filter(|(other, _)| other != question) {
+        for (other, defaults) in READINGS.iter().filter(|(other, _)| other != question) {
             assert_eq!(readings.get(other), Ok(defaults[0]), "{question} {other}");
         }
     }

@@ -2,39 +2,23 @@
 
 //! The cache of device-table entries and its referee (hardware.md 3.3 and 3.9).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::device_table::{DeviceEntry, EntryRules, Half};
-use amd_iommu_model::referee::{Rule, GRACE};
+use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Config, Iommu};
-use support::bench::reg;
-use support::{command, Bench, Dte};
+
+use crate::support::bench::reg;
+use crate::support::{command, Bench, Dte};
 
 const DEVICE: u16 = 0x0300;
-
-/// Violations, with those that are so because the time for an invalidation is over.
-fn count(bench: &mut Bench, rule: Rule) -> u64 {
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
-    bench.iommu.referee().count_of(rule)
-}
 
 fn passes(bench: &mut Bench) -> bool {
     bench.target(DEVICE, 0x5000, Access::Write).is_some()
 }
 
 fn invalidate(bench: &mut Bench) {
-    bench.submit(&[command::invalidate_entry(DEVICE)]);
-    bench.completion_wait();
+    bench.execute(&[command::invalidate_entry(DEVICE)]);
 }
 
 /// The masks of hardware.md 3.3 with every feature that the model has, less PPR, SATS and the
@@ -124,17 +108,16 @@ fn an_entry_stays_until_it_is_invalidated() {
         assert!(passes(&mut bench));
         bench.put_entry(DEVICE, Dte::blocked().words());
         assert!(passes(&mut bench), "from the cache");
-        assert_eq!(count(&mut bench, Rule::StaleDeviceEntry), 1);
+        assert_eq!(bench.late(Rule::StaleDeviceEntry), 1);
         // Neither another device nor the pages of its domain have to do with it.
-        bench.submit(&[
+        bench.execute(&[
             command::invalidate_entry(DEVICE + 1),
             command::invalidate_domain(1, None),
         ]);
-        bench.completion_wait();
         assert!(passes(&mut bench), "still");
         invalidate(&mut bench);
         assert!(!passes(&mut bench));
-        assert_eq!(count(&mut bench, Rule::StaleDeviceEntry), 1, "in time");
+        assert_eq!(bench.late(Rule::StaleDeviceEntry), 1, "in time");
     }
 }
 
@@ -143,8 +126,7 @@ fn invalidate_all_drops_entries() {
     let mut bench = Bench::genoa();
     assert!(passes(&mut bench));
     bench.put_entry(DEVICE, Dte::blocked().words());
-    bench.submit(&[command::invalidate_all()]);
-    bench.completion_wait();
+    bench.execute(&[command::invalidate_all()]);
     assert!(!passes(&mut bench));
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
 }
@@ -157,7 +139,7 @@ fn a_moved_table_is_used_from_the_next_fetch_on() {
     bench.machine.poke(table + 32 * u64::from(DEVICE), 1);
     bench.set(reg::DEVICE_TABLE, table | 0x1ff);
     assert!(passes(&mut bench), "from the cache");
-    assert_eq!(count(&mut bench, Rule::StaleDeviceEntry), 1);
+    assert_eq!(bench.late(Rule::StaleDeviceEntry), 1);
     invalidate(&mut bench);
     assert!(!passes(&mut bench));
 }
@@ -216,7 +198,7 @@ fn only_bits_that_were_used_make_an_entry_stale() {
             words[word] ^= change;
             bench.put_entry(DEVICE, words);
             bench.dma(DEVICE, address, Access::Write, None);
-            let found = count(&mut bench, Rule::StaleDeviceEntry);
+            let found = bench.late(Rule::StaleDeviceEntry);
             assert_eq!(
                 found,
                 u64::from(used),
@@ -238,19 +220,19 @@ fn a_mixture_of_two_entries_is_torn() {
         bench.dma(DEVICE, 0x5000, Access::Read, None);
         bench.put_entry(DEVICE, new.words());
         assert_eq!(
-            count(&mut bench, Rule::TornDeviceEntry),
+            bench.late(Rule::TornDeviceEntry),
             0,
             "not known before it is settled"
         );
         invalidate(&mut bench);
         assert_eq!(
-            count(&mut bench, Rule::TornDeviceEntry),
+            bench.late(Rule::TornDeviceEntry),
             u64::from(torn),
             "{met:x?}"
         );
         bench.dma(DEVICE, 0x5000, Access::Read, None);
         invalidate(&mut bench);
-        assert_eq!(count(&mut bench, Rule::TornDeviceEntry), u64::from(torn));
+        assert_eq!(bench.late(Rule::TornDeviceEntry), u64::from(torn));
     }
 }
 
@@ -265,7 +247,7 @@ fn halves_may_be_written_one_after_the_other_while_v_is_0() {
     bench.dma(DEVICE, 0x5000, Access::Read, None);
     bench.put_entry(DEVICE, new.words());
     invalidate(&mut bench);
-    assert_eq!(count(&mut bench, Rule::TornDeviceEntry), 0);
+    assert_eq!(bench.late(Rule::TornDeviceEntry), 0);
 }
 
 #[test]
@@ -311,11 +293,7 @@ fn reserved_bits_of_valid_halves_are_violations() {
         let mut bench = Bench::genoa();
         bench.install(DEVICE, &entry);
         bench.dma(DEVICE, 0x5000, Access::Read, None);
-        assert_eq!(
-            count(&mut bench, Rule::ReservedEntryBit),
-            found,
-            "{entry:?}"
-        );
+        assert_eq!(bench.late(Rule::ReservedEntryBit), found, "{entry:?}");
     }
 }
 
@@ -329,9 +307,9 @@ fn the_referee_looks_at_every_nth_use_or_never() {
         bench.put_entry(DEVICE, Dte::blocked().words());
         for _ in 0..6 {
             passes(&mut bench);
-            count(&mut bench, Rule::StaleDeviceEntry);
+            bench.late(Rule::StaleDeviceEntry);
         }
-        assert_eq!(count(&mut bench, Rule::StaleDeviceEntry), found);
+        assert_eq!(bench.late(Rule::StaleDeviceEntry), found);
     }
 }
 
@@ -373,9 +351,9 @@ fn an_invalidation_judges_its_own_device_only() {
     bench.put_entry(DEVICE, new.words());
     bench.dma(DEVICE, 0x5000, Access::Read, None);
     bench.install(DEVICE + 1, &Dte::pass(9));
-    assert_eq!(count(&mut bench, Rule::TornDeviceEntry), 0);
+    assert_eq!(bench.late(Rule::TornDeviceEntry), 0);
     invalidate(&mut bench);
-    assert_eq!(count(&mut bench, Rule::TornDeviceEntry), 0);
+    assert_eq!(bench.late(Rule::TornDeviceEntry), 0);
 }
 
 #[test]
@@ -384,10 +362,9 @@ fn invalidate_all_settles_every_entry() {
     bench.install(DEVICE, &Dte::host(1, 0x1000, 3));
     for entry in [Dte::host(2, 0x2000, 4), Dte::host(3, 0x3000, 5)] {
         bench.put_entry(DEVICE, entry.words());
-        bench.submit(&[command::invalidate_all()]);
-        bench.completion_wait();
+        bench.execute(&[command::invalidate_all()]);
         bench.dma(DEVICE, 0x5000, Access::Read, None);
     }
     bench.install(DEVICE, &Dte::host(4, 0x4000, 6));
-    assert_eq!(count(&mut bench, Rule::TornDeviceEntry), 0);
+    assert_eq!(bench.late(Rule::TornDeviceEntry), 0);
 }

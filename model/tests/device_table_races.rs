@@ -4,20 +4,12 @@
 //! 3.8, 3.9): the orders of Linux are no mixtures, and what changes in the very moment of a read
 //! misleads neither the model nor the referee.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
-use amd_iommu_model::referee::{Rule, GRACE};
+use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Abort, Answer, Config, Interrupt, Request, System};
-use support::{command, Bench, Dte, HostTables, Machine, Rights};
+
+use crate::support::{command, Bench, Dte, HostTables, Machine, Rights};
 
 const DEVICE: u16 = 0x0300;
 
@@ -37,8 +29,7 @@ fn torn(old: &Dte, writes: &[Write]) -> u64 {
         // Another address each time: a cached page is of no concern here.
         bench.dma(DEVICE, 0x5000, Access::Read, None);
     }
-    bench.submit(&[command::invalidate_entry(DEVICE)]);
-    bench.completion_wait();
+    bench.execute(&[command::invalidate_entry(DEVICE)]);
     bench.iommu.referee().count_of(Rule::TornDeviceEntry)
 }
 
@@ -238,8 +229,7 @@ fn an_entry_is_read_until_two_reads_agree() {
         assert_ne!(answer, Answer::Abort);
         assert!(racing.mixture.is_none(), "it was read");
     }
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     bench.install(DEVICE, &old);
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
 }
@@ -283,10 +273,8 @@ fn a_directory_entry_is_not_blamed_for_a_page_that_goes_meanwhile() {
     let answer = bench.iommu.translate(&mut racing, &read_of(0x4000_1000));
     assert_ne!(answer, Answer::Abort);
     let gone = command::invalidate_pages(7, None, 0x4000_1000, 0x4000_1fff, false);
-    bench.submit(&[gone]);
-    bench.completion_wait();
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.execute(&[gone]);
+    bench.end_grace();
     assert!(bench.violations().is_empty(), "{:?}", bench.violations());
 }
 
@@ -310,8 +298,7 @@ fn an_iotlb_invalidation_is_judged_by_memory_and_touches_no_cache() {
                 bench.put_entry(device, with(true).words());
             }
             let command = [u32::from(device), 0x4000_0000, 1, 0x7fff_ffff];
-            bench.submit(&[command]);
-            bench.completion_wait();
+            bench.execute(&[command]);
         }
         assert_eq!(bench.iommu.counters().caches.device_table, before);
         let count = bench.iommu.referee().count_of(Rule::IotlbForeignDevice);

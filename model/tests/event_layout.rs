@@ -2,9 +2,6 @@
 
 //! The layout of events (hardware.md 3.5).
 
-// A test ends with a panic; what it indexes, it has asked for.
-#![allow(clippy::indexing_slicing)]
-
 use amd_iommu_model::event::{Access, Event, HardwareError, VFlags};
 
 fn every_access() -> Access {

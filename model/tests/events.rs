@@ -2,17 +2,14 @@
 
 //! The event log (hardware.md 3.2, 3.9 Rings).
 
-mod recorder;
-mod support;
-
 use amd_iommu_model::config::{Features, OverflowRun};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::schedule::Engine;
 use amd_iommu_model::Config;
 
-use recorder::{ring_and_record, Op};
-use support::bench::{control, reg};
-use support::{command, Bench, Dte};
+use crate::support::bench::{control, reg};
+use crate::support::recorder::{ring_and_record, Op};
+use crate::support::{command, Bench, Dte};
 
 const OVERFLOW: u64 = 1 << 0;
 const LOGGED: u64 = 1 << 1;

@@ -2,8 +2,6 @@
 
 //! The capabilities of the IOMMU function (hardware.md 1.2, 1.3).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::{pci, Config};
 
@@ -40,8 +38,8 @@ fn features_outside_efr_show_in_the_capability() {
         features.np_cache = np_cache;
         features.iotlb = iotlb;
         let [header, ..] = pci::capability(&Config::new(features), 0);
-        assert_eq!(bits(header, 24, 24), iotlb.into(), "IotlbSup");
-        assert_eq!(bits(header, 26, 26), np_cache.into(), "NpCache");
+        assert_eq!(bits(header, 24, 24), u32::from(iotlb), "IotlbSup");
+        assert_eq!(bits(header, 26, 26), u32::from(np_cache), "NpCache");
     }
 }
 

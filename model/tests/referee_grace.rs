@@ -3,21 +3,13 @@
 //! Between a change of a table and the end of its invalidation a device may use the old contents,
 //! and nobody has done wrong. An invalidation that does not come is a violation (hardware.md 3.9).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::referee::{Rule, GRACE};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::schedule::Engine;
 use amd_iommu_model::Config;
-use support::{command, tables, Bench, Dte, HostTables, Rights};
+
+use crate::support::{command, tables, Bench, Dte, HostTables, Rights};
 
 const DEVICE: u16 = 0x0300;
 const DOMAIN: u16 = 7;
@@ -79,8 +71,7 @@ impl Scene {
 
     fn invalidate(&mut self) {
         let command = self.invalidation();
-        self.bench.submit(&[command]);
-        self.bench.completion_wait();
+        self.bench.execute(&[command]);
     }
 
     fn later(&mut self, time: u64) {
@@ -174,8 +165,7 @@ fn other_commands_and_their_completion_settle_nothing() {
             command::invalidate_pages(DOMAIN, Some(0), 0, u64::MAX, true),
             command::invalidate_domain(DOMAIN + 1, None),
         ] {
-            scene.bench.submit(&[command]);
-            scene.bench.completion_wait();
+            scene.bench.execute(&[command]);
         }
         scene.later(GRACE);
         assert_eq!(scene.count(rule), 1);
@@ -267,8 +257,7 @@ fn a_missing_invalidation_shows_with_random_delays_too() {
                 } else {
                     command::invalidate_entry(1)
                 };
-                scene.bench.submit(&[command]);
-                scene.bench.completion_wait();
+                scene.bench.execute(&[command]);
                 scene.later(GRACE);
                 assert_eq!(scene.count(rule), violations, "{seed} {sent}");
             }
@@ -291,13 +280,11 @@ fn many_old_pages_are_too_many_to_wait_for_but_not_to_notice() {
         table.unmap(&mut bench.machine, va, PAGE);
         bench.target(DEVICE, va, Access::Read);
     }
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     let found = bench.iommu.referee().count_of(Rule::StaleTranslation);
     assert!((16..1024).contains(&found), "{found}");
     bench.target(DEVICE, VA + 1023 * PAGE, Access::Read);
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     let more = bench.iommu.referee().count_of(Rule::StaleTranslation);
     assert_eq!(more, found + 1);
 }

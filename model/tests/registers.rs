@@ -3,18 +3,15 @@
 //! The MMIO register map: what exists, which bits it has, how it is accessed (hardware.md
 //! 2.3, 3.1, 3.9, 10.3).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::counters::{Accesses, Aperture};
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::registers::OTHER;
 use amd_iommu_model::{Config, Iommu};
 use proptest::prelude::*;
-use support::bench::reg;
-use support::{Bench, Machine};
+
+use crate::support::bench::reg;
+use crate::support::{random_cases, Bench, Machine};
 
 const RUN: u64 = 1 | 1 << 12;
 const LOG: u64 = 1 | 1 << 2;
@@ -338,7 +335,7 @@ fn size() -> impl Strategy<Value = u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(128))]
 
     #[test]
     fn no_sequence_of_writes_makes_a_reserved_bit_visible(

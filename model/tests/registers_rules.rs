@@ -2,15 +2,12 @@
 
 //! What writes to registers do, and what the referee says of them (hardware.md 3.2, 3.8, 3.9).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::Config;
-use support::bench::reg;
-use support::{command, Bench};
+
+use crate::support::bench::reg;
+use crate::support::{command, Bench};
 
 const RUN: u64 = 1 | 1 << 12;
 const LOG: u64 = 1 | 1 << 2;

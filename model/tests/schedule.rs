@@ -3,20 +3,14 @@
 //! Asynchrony: seeded delays, commands out of order, engines that stand still
 //! (hardware.md 3.9 Commands).
 
-// A test ends with a panic; what it indexes, it has asked for.
-#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
-
-mod recorder;
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::schedule::Engine;
 use amd_iommu_model::Config;
 
-use recorder::{record, ring_and_record, Op};
-use support::bench::{control, reg};
-use support::event::GUEST_EVENT_FAULT;
-use support::{command, Bench};
+use crate::support::bench::{control, reg};
+use crate::support::event::GUEST_EVENT_FAULT;
+use crate::support::recorder::{record, ring_and_record, Op};
+use crate::support::{command, Bench};
 
 const RUN: u64 = 1 << 4;
 

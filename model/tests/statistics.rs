@@ -2,12 +2,10 @@
 
 //! The JSON of counters and violations, which scripts read: every key, in its order.
 
-mod support;
-
 use amd_iommu_model::counters::{Accesses, Aperture, Counters, Lookups};
 use amd_iommu_model::referee::{Referee, Rule};
 
-use support::Bench;
+use crate::support::Bench;
 
 const EMPTY: &str = concat!(
     r#""registers":{"mmio":{},"vf":{},"vf_control":{}},"#,

@@ -3,17 +3,6 @@
 //! Guests stay apart from each other, and no sequence of accesses to the apertures, of commands or
 //! of requests hurts.
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{
     ApertureGate, ControlReset, GuestInvalidateAll, MapClear, MiscBits, PrivateFault, Readings,
     RefusedHead, ResetScope, UnmappedId,
@@ -21,9 +10,9 @@ use amd_iommu_model::config::{
 use amd_iommu_model::request::Access;
 use proptest::prelude::*;
 
-use support::bench::control;
-use support::{command, Dte};
-use viommu_support::*;
+use crate::support::bench::control;
+use crate::support::viommu::*;
+use crate::support::{command, random_cases, Dte};
 
 fn pick<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy<Value = T> {
     proptest::sample::select(all)
@@ -197,7 +186,7 @@ fn image(host: &mut Host, guest: &Guest) -> Vec<u64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(96))]
 
     #[test]
     fn a_guest_and_its_vmm_never_touch_another_guest(

@@ -3,22 +3,11 @@
 //! One access never does much: what is left of long rings and of many guests is done by later
 //! calls, and nobody is forgotten.
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{GuestInvalidateAll, Readings};
 
-use support::bench::{control, reg};
-use support::command;
-use viommu_support::*;
+use crate::support::bench::{control, reg};
+use crate::support::command;
+use crate::support::viommu::*;
 
 /// More commands than this in one call hold the machine too long.
 const MOST: u64 = 1024;

@@ -3,24 +3,13 @@
 //! What the commands of a guest do to the host, through its ID maps, and the flush of a Linux
 //! guest at boot (hardware.md 6.5, OQ-11, OQ-14).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{GuestInvalidateAll, Readings, UnmappedId};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Config};
 
-use support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
-use support::{command, Dte, Gcr3, HostTables, PageTables, Rights};
-use viommu_support::*;
+use crate::support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
+use crate::support::viommu::*;
+use crate::support::{command, Dte, Gcr3, HostTables, PageTables, Rights};
 
 fn forwards(host: &mut Host, device: u16) -> bool {
     let answer = host.bench.dma(device, 0x5000, Access::Read, None);

@@ -3,27 +3,16 @@
 //! The VF control aperture: registers, their bits and widths, and the ID maps behind them
 //! (hardware.md 5.3, 6.2, 10.11, 10.14).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{
     ApertureGate, ControlReset, Features, MapClear, MiscBits, PrivateFault, Readings,
 };
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::Config;
 
-use support::bench::control;
-use support::event::{PAGE_FAULT, VIOMMU_ERROR};
-use support::{command, Bench, Rights};
-use viommu_support::*;
+use crate::support::bench::control;
+use crate::support::event::{PAGE_FAULT, VIOMMU_ERROR};
+use crate::support::viommu::*;
+use crate::support::{command, Bench, Rights};
 
 #[test]
 fn without_the_feature_the_apertures_read_0() {

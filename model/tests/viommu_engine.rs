@@ -3,24 +3,13 @@
 //! The command engine of a guest: when it runs and how it stops (hardware.md 6.5, OQ-33, OQ-36,
 //! OQ-39).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{InterruptEdge, Readings, RefusedHead, UnmappedId};
 use amd_iommu_model::schedule::Engine;
 
-use support::bench::control;
-use support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
-use support::{command, Dte, Logged, Rights, GUEST_OFFSET};
-use viommu_support::*;
+use crate::support::bench::control;
+use crate::support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
+use crate::support::viommu::*;
+use crate::support::{command, Dte, Logged, Rights, GUEST_OFFSET};
 
 #[test]
 fn the_engine_runs_while_every_enable_is_on() {

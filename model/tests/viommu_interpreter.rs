@@ -3,24 +3,13 @@
 //! The command engine of a guest against a plain interpreter: random commands, maps and readings
 //! (hardware.md 6.5).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{Readings, RefusedHead, UnmappedId};
 use amd_iommu_model::request::Access;
 use proptest::prelude::*;
 
-use support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
-use support::{command, Dte, HostTables, Rights, GUEST_OFFSET};
-use viommu_support::*;
+use crate::support::event::{ILLEGAL_COMMAND, VIOMMU_ERROR};
+use crate::support::viommu::*;
+use crate::support::{command, random_cases, Dte, HostTables, Rights, GUEST_OFFSET};
 
 /// Devices and domains of the host that the tests look at.
 const HOST_IDS: u16 = 4;
@@ -310,7 +299,7 @@ fn pick<T: Copy + std::fmt::Debug + 'static>(all: &'static [T]) -> impl Strategy
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(96))]
 
     #[test]
     fn the_engine_does_what_a_plain_interpreter_does(

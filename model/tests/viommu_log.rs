@@ -3,25 +3,14 @@
 //! Guest event logs: what is written into them, by whom, and what happens when that is not
 //! possible (hardware.md 3.2, 6.5, 7.8, OQ-7, OQ-34, OQ-36).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{GuestFaults, InterruptEdge, OverflowRun, Readings};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Answer;
 
-use support::bench::control;
-use support::event::{GUEST_EVENT_FAULT, ILLEGAL_ENTRY, PAGE_FAULT, VIOMMU_ERROR};
-use support::{command, Dte, GUEST_OFFSET};
-use viommu_support::*;
+use crate::support::bench::control;
+use crate::support::event::{GUEST_EVENT_FAULT, ILLEGAL_ENTRY, PAGE_FAULT, VIOMMU_ERROR};
+use crate::support::viommu::*;
+use crate::support::{command, Dte, GUEST_OFFSET};
 
 const DEVICE: u16 = 0x300;
 const GUEST_DEVICE: u16 = 0x108;

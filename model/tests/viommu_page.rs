@@ -3,22 +3,11 @@
 //! The VF page, RESET_VMMIO, and what the referee says of a driver's use of a guest ID
 //! (hardware.md 5.4, 5.5, 6.1, 7.2, 10.15).
 
-// A test ends where something is not as it should be.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-
 use amd_iommu_model::config::{DirtyShift, Readings, ResetScope};
 use amd_iommu_model::referee::Rule;
 
-use support::{command, Dte};
-use viommu_support::*;
+use crate::support::viommu::*;
+use crate::support::{command, Dte};
 
 #[test]
 fn pointers_beyond_the_ring_or_of_the_hardware_are_ignored() {

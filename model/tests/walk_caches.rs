@@ -3,36 +3,14 @@
 //! What the caches keep of guest tables, nested or not, and what drops it (hardware.md 3.4, 3.9,
 //! 4.5).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod walk_stage;
-
 use amd_iommu_model::config::Features;
-use amd_iommu_model::referee::{Rule, GRACE};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Config;
-use support::{command, Bench, Dte, Rights};
-use walk_stage::{Stage, DEVICE, DOMAIN};
+
+use crate::support::stage::{Stage, DEVICE, DOMAIN};
+use crate::support::{command, Bench, Dte, PageTables, Rights};
 
 const PAGE: u64 = 0x1000;
-
-/// Uses of old translations that nobody has invalidated in time.
-fn stale(bench: &mut Bench) -> u64 {
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
-    bench.iommu.referee().count_of(Rule::StaleTranslation)
-}
-
-fn submit(bench: &mut Bench, command: [u32; 4]) {
-    bench.submit(&[command]);
-    bench.completion_wait();
-}
 
 #[test]
 fn absent_pages_are_cached_with_npcache_only() {
@@ -46,10 +24,10 @@ fn absent_pages_are_cached_with_npcache_only() {
             let found = stage.target(0x5000, Access::Read, Some(1)).is_some();
             assert_eq!(found, !np_cache);
             // What a guest maps without telling is its own affair.
-            let found = stale(&mut stage.bench);
+            let found = stage.bench.stale();
             assert_eq!(found, u64::from(np_cache && !nested));
             let page = command::invalidate_pages(DOMAIN, Some(1), 0x5000, 0x5fff, false);
-            submit(&mut stage.bench, page);
+            stage.bench.execute(&[page]);
             assert!(stage.target(0x5000, Access::Read, Some(1)).is_some());
         }
     }
@@ -73,13 +51,12 @@ fn guest_pages_are_tagged_with_domain_and_pasid() {
             stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
             let old = stage.target(0x5000, Access::Read, Some(1));
             stage.map(0x5000, 0x8000_a000, PAGE, Rights::ALL);
-            submit(
-                &mut stage.bench,
-                command::invalidate_pages(domain, pasid, first, last, false),
-            );
+            stage
+                .bench
+                .execute(&[command::invalidate_pages(domain, pasid, first, last, false)]);
             let now = stage.target(0x5000, Access::Read, Some(1));
             assert_eq!(now != old, goes, "{nested} {domain} {pasid:?} {first:x}");
-            assert_eq!(stale(&mut stage.bench), u64::from(!goes && !nested));
+            assert_eq!(stage.bench.stale(), u64::from(!goes && !nested));
         }
     }
 }
@@ -111,10 +88,10 @@ fn a_change_of_the_host_table_reaches_nested_pages_by_their_guest_physical_addre
         );
         let base = if last == u64::MAX { 0 } else { 0x10_0000_0000 };
         let command = command::invalidate_pages(DOMAIN, None, base | first, base | last, false);
-        submit(&mut stage.bench, command);
+        stage.bench.execute(&[command]);
         let expected = if goes { 0x8000 } else { 0x7000 };
         assert_eq!(stage.target(0x5000, Access::Read, Some(1)), Some(expected));
-        assert_eq!(stale(&mut stage.bench), u64::from(!goes));
+        assert_eq!(stage.bench.stale(), u64::from(!goes));
     }
 }
 
@@ -129,7 +106,7 @@ fn gcr3_entries_are_cached_by_pasid_and_go_with_pde() {
         let offset = stage.gcr3.offset;
         stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
         stage.target(0x5000, Access::Read, Some(1));
-        let other = support::PageTables::new(&mut stage.bench.machine, 4, offset);
+        let other = PageTables::new(&mut stage.bench.machine, 4, offset);
         other.map(
             &mut stage.bench.machine,
             0x5000,
@@ -139,21 +116,27 @@ fn gcr3_entries_are_cached_by_pasid_and_go_with_pde() {
         );
         let gcr3 = stage.gcr3;
         gcr3.set(&mut stage.bench.machine, 1, &other);
-        submit(
-            &mut stage.bench,
-            command::invalidate_pages(DOMAIN, Some(1), 0x5000, 0x5fff, false),
-        );
-        submit(
-            &mut stage.bench,
-            command::invalidate_pages(DOMAIN, Some(pasid), 0, u64::MAX, directories),
-        );
+        stage.bench.execute(&[command::invalidate_pages(
+            DOMAIN,
+            Some(1),
+            0x5000,
+            0x5fff,
+            false,
+        )]);
+        stage.bench.execute(&[command::invalidate_pages(
+            DOMAIN,
+            Some(pasid),
+            0,
+            u64::MAX,
+            directories,
+        )]);
         let expected = if goes { 0x8000_a000 } else { 0x8000_9000 };
         assert_eq!(
             stage.target(0x5000, Access::Read, Some(1)),
             Some(expected + offset)
         );
         let violations = u64::from(!goes && !nested);
-        assert_eq!(stale(&mut stage.bench), violations);
+        assert_eq!(stage.bench.stale(), violations);
     }
 }
 
@@ -215,10 +198,10 @@ fn nested_directory_and_gcr3_entries_go_with_a_change_of_structure_below() {
         let empty = stage.bench.machine.page();
         table.map(&mut stage.bench.machine, own, empty, PAGE, Rights::ALL);
         let command = command::invalidate_pages(DOMAIN, None, own | first, own | last, directories);
-        submit(&mut stage.bench, command);
+        stage.bench.execute(&[command]);
         // What the host table says of that page is dropped in any case.
         let page = command::invalidate_pages(DOMAIN, None, own, own | 0xfff, false);
-        submit(&mut stage.bench, page);
+        stage.bench.execute(&[page]);
         let other = if gcr3 { 0x80_0000_5000 } else { 0x6000 };
         let before = stage.bench.iommu.counters().walks.entries;
         let found = stage.target(if gcr3 { other } else { 0x5000 }, Access::Read, Some(1));
@@ -249,10 +232,9 @@ fn an_absent_nested_page_goes_with_any_change_below() {
     );
     assert_eq!(stage.target(0x5000, Access::Read, Some(1)), None, "NpCache");
     let range = (0x10_0000_0000, 0x10_0000_0fff);
-    submit(
-        &mut stage.bench,
-        command::invalidate_pages(DOMAIN, None, range.0, range.1, false),
-    );
+    stage.bench.execute(&[command::invalidate_pages(
+        DOMAIN, None, range.0, range.1, false,
+    )]);
     assert_eq!(stage.target(0x5000, Access::Read, Some(1)), Some(0x7000));
 }
 
@@ -263,10 +245,9 @@ fn another_pasid_keeps_its_gcr3_entry() {
         stage.map(0x5000, 0x9000, PAGE, Rights::ALL);
         stage.map(0x80_0000_5000, 0x9000, PAGE, Rights::ALL);
         stage.target(0x5000, Access::Read, Some(1));
-        submit(
-            &mut stage.bench,
-            command::invalidate_domain(DOMAIN, Some(pasid)),
-        );
+        stage
+            .bench
+            .execute(&[command::invalidate_domain(DOMAIN, Some(pasid))]);
         stage.target(0x80_0000_5000, Access::Read, Some(1));
         assert_eq!(stage.bench.iommu.counters().caches.pasid.hits, hits);
     }
@@ -279,7 +260,7 @@ fn invalidate_all_drops_directories_and_gcr3_entries() {
     stage.target(0x5000, Access::Read, Some(1));
     let entries = |stage: &Stage| stage.bench.iommu.counters().walks.entries;
     let cold = entries(&stage);
-    submit(&mut stage.bench, command::invalidate_all());
+    stage.bench.execute(&[command::invalidate_all()]);
     stage.target(0x5000, Access::Read, Some(1));
     assert_eq!(entries(&stage), 2 * cold);
 }

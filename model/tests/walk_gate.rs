@@ -3,20 +3,12 @@
 //! What comes before a walk: enables, device table, interrupts, exclusion, suppression
 //! (hardware.md 3.3 and 3.9).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::{Features, GuestDisabled};
 use amd_iommu_model::request::{Access, Translation};
 use amd_iommu_model::{Answer, Config};
-use support::bench::{control, reg};
-use support::{event, Bench, Dte, Logged};
+
+use crate::support::bench::{control, reg};
+use crate::support::{event, Bench, Dte};
 
 const DEVICE: u16 = 0x0300;
 const MSI: u64 = 0xfee0_1000;
@@ -28,18 +20,6 @@ fn everything(address: u64) -> Answer {
         read: true,
         write: true,
     })
-}
-
-/// The one event there is.
-fn only(bench: &mut Bench) -> Logged {
-    let events = bench.events();
-    assert_eq!(events.len(), 1, "{events:?}");
-    events[0]
-}
-
-fn aborts(bench: &mut Bench, address: u64, access: Access) -> Logged {
-    assert_eq!(bench.dma(DEVICE, address, access, None), Answer::Abort);
-    only(bench)
 }
 
 #[test]
@@ -112,7 +92,7 @@ fn pass_through_checks_the_rights_of_the_entry() {
             ),
             Some(flags) => {
                 assert_eq!(answer, Answer::Abort);
-                assert_eq!(only(&mut bench).0, [0x300, flags, 0x5000, 0]);
+                assert_eq!(bench.only_event().0, [0x300, flags, 0x5000, 0]);
             }
         }
     }
@@ -188,7 +168,7 @@ fn entries_are_judged_in_the_order_of_the_specification() {
     for (entry, code, flags) in cases {
         let mut bench = Bench::genoa();
         bench.install(DEVICE, &entry);
-        let found = aborts(&mut bench, 0x1234_5678, Access::Write);
+        let found = bench.aborts(DEVICE, 0x1234_5678, Access::Write);
         assert_eq!(
             (found.code(), found.device(), found.address()),
             (code, DEVICE, 0x1234_5678)
@@ -268,14 +248,14 @@ fn bits_of_features_that_a_part_lacks_are_reserved() {
         let answer = bench.dma(DEVICE, 0x5000, Access::Read, None);
         assert_eq!(answer == Answer::Abort, illegal, "{entry:?}");
         if illegal {
-            let found = only(&mut bench);
+            let found = bench.only_event();
             assert!(found.code() == event::ILLEGAL_ENTRY && found.reserved());
         }
     }
     // Mode is limited by HATS, which is a page fault.
     let mut bench = Bench::on(Config::new(small));
     bench.install(DEVICE, &Dte::host(1, 0x1_2345_6000, 5));
-    let found = aborts(&mut bench, 0x5000, Access::Read);
+    let found = bench.aborts(DEVICE, 0x5000, Access::Read);
     assert_eq!(found.0[1], 0x2010_0001);
 }
 
@@ -301,7 +281,7 @@ fn guest_fields_while_gten_is_0_are_illegal_or_without_effect() {
         let answer = bench.dma(DEVICE, 0x5000, Access::Read, None);
         if illegal {
             assert_eq!(answer, Answer::Abort);
-            let found = only(&mut bench);
+            let found = bench.only_event();
             assert!(found.code() == event::ILLEGAL_ENTRY && found.reserved());
         } else {
             assert_eq!(answer, everything(0x5000));
@@ -309,7 +289,7 @@ fn guest_fields_while_gten_is_0_are_illegal_or_without_effect() {
                 bench.dma(DEVICE, 0x5000, Access::Read, Some(1)),
                 Answer::Abort
             );
-            assert_eq!(only(&mut bench).code(), event::PAGE_FAULT);
+            assert_eq!(bench.only_event().code(), event::PAGE_FAULT);
         }
     }
 }
@@ -323,7 +303,7 @@ fn a_requester_beyond_the_table_gets_a_page_fault_without_address_or_domain() {
     bench.set_control(control::IOMMU);
     assert_eq!(bench.target(0xff, 0x5000, Access::Write), Some(0x5000));
     assert_eq!(bench.dma(0x100, 0x5000, Access::Write, None), Answer::Abort);
-    assert_eq!(only(&mut bench).0, [0x100, 0x2020_0000, 0, 0]);
+    assert_eq!(bench.only_event().0, [0x100, 0x2020_0000, 0, 0]);
 }
 
 /// W74.
@@ -332,7 +312,7 @@ fn an_entry_that_cannot_be_read_is_a_hardware_error() {
     let mut bench = Bench::genoa();
     let at = bench.device_table + 0x6000;
     bench.machine.remove(at);
-    let found = aborts(&mut bench, 0x5000, Access::Write);
+    let found = bench.aborts(DEVICE, 0x5000, Access::Write);
     assert_eq!(found.0[..2], [0x300, 0x3420_0000]);
     assert_eq!(found.address(), at);
 }

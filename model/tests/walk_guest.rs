@@ -2,21 +2,12 @@
 
 //! Walks of guest (v2) tables and GCR3 tables against hardware.md 4.2 to 4.4.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod walk_stage;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Config};
-use support::{Bench, Dte, HostTables, Rights, GUEST_OFFSET};
-use walk_stage::*;
+
+use crate::support::stage::*;
+use crate::support::{Bench, Dte, HostTables, Rights, GUEST_OFFSET};
 
 #[test]
 fn pages_of_all_sizes_translate_with_and_without_a_host_table() {

@@ -2,19 +2,11 @@
 
 //! Walks of host (v1) tables against hardware.md 4.1 and 10.8.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::Features;
 use amd_iommu_model::request::{Access, Translation};
 use amd_iommu_model::{Answer, Config};
-use support::{event, tables, Bench, Dte, HostTables, Rights};
+
+use crate::support::{event, tables, Bench, Dte, HostTables, Rights};
 
 const DEVICE: u16 = 0x0300;
 const VA: u64 = 0x7fff_1234_5678;

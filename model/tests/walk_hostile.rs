@@ -4,31 +4,20 @@
 //! into them and whether or not it invalidates anything. Nor does it see what is wrong with the
 //! tables of its host.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod viommu_support;
-mod walk_stage;
-
-use amd_iommu_model::referee::{Rule, GRACE};
+use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Answer;
-use support::bench::control;
-use support::{command, event, Bench, Dte, Rights, GUEST_OFFSET};
-use viommu_support::Host;
-use walk_stage::*;
+
+use crate::support::bench::control;
+use crate::support::stage::*;
+use crate::support::viommu::Host;
+use crate::support::{command, event, Bench, Dte, Rights, GUEST_OFFSET};
 
 const PAGE: u64 = 0x1000;
 const GVA: u64 = 0x1000;
 
 fn judged(bench: &mut Bench) -> Vec<String> {
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     bench.violations()
 }
 
@@ -119,8 +108,7 @@ fn the_host_settles_what_it_owes_and_the_guest_cannot() {
         } else {
             page(None, physical)
         };
-        stage.bench.submit(&[command]);
-        stage.bench.completion_wait();
+        stage.bench.execute(&[command]);
         let found = judged(&mut stage.bench);
         assert_eq!(found.len(), violations, "{found:?}");
     }

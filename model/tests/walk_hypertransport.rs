@@ -2,21 +2,12 @@
 
 //! The address range that HyperTransport keeps for itself (hardware.md 3.9).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod walk_stage;
-
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::Answer;
-use support::{Bench, Dte, Gcr3, HostTables, PageTables, Rights};
-use walk_stage::{Stage, DEVICE};
+
+use crate::support::stage::{Stage, DEVICE};
+use crate::support::{Bench, Dte, Gcr3, HostTables, PageTables, Rights};
 
 /// The HyperTransport range cannot be reached, translated or not; the referee minds only if the
 /// driver has mapped it.

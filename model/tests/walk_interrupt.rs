@@ -2,34 +2,14 @@
 
 //! Interrupts of devices, and the suppression of faults (hardware.md 3.9).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-
 use amd_iommu_model::config::{Features, InterruptAbort};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Config};
-use support::{event, Bench, Dte, HostTables, Logged, Rights};
+
+use crate::support::{event, Bench, Dte, HostTables, Rights};
 
 const DEVICE: u16 = 0x0300;
 const MSI: u64 = 0xfee0_1000;
-
-/// The one event there is.
-fn only(bench: &mut Bench) -> Logged {
-    let events = bench.events();
-    assert_eq!(events.len(), 1, "{events:?}");
-    events[0]
-}
-
-fn aborts(bench: &mut Bench, address: u64, access: Access) -> Logged {
-    assert_eq!(bench.dma(DEVICE, address, access, None), Answer::Abort);
-    only(bench)
-}
 
 #[test]
 fn interrupts_are_judged_by_iv_and_intctl_alone() {
@@ -64,7 +44,7 @@ fn interrupts_are_judged_by_iv_and_intctl_alone() {
         match word {
             None => assert!(bench.events().is_empty(), "{entry:?}"),
             Some(word) => assert_eq!(
-                only(&mut bench).0,
+                bench.only_event().0,
                 [0x300, word, MSI as u32, 0],
                 "{entry:?}"
             ),
@@ -83,7 +63,7 @@ fn a_refused_interrupt_is_logged_as_in_the_worked_example() {
         ..Dte::blocked()
     };
     bench.install(DEVICE, &entry);
-    let found = aborts(&mut bench, 0xfee0_0000, Access::Write);
+    let found = bench.aborts(DEVICE, 0xfee0_0000, Access::Write);
     assert_eq!(found.0, [0x300, 0x2008_0005, 0xfee0_0000, 0]);
 }
 
@@ -92,7 +72,7 @@ fn an_entry_that_cannot_be_read_fails_an_interrupt_too() {
     let mut bench = Bench::genoa();
     let at = bench.device_table + 0x6000;
     bench.machine.remove(at);
-    let found = aborts(&mut bench, MSI, Access::Write);
+    let found = bench.aborts(DEVICE, MSI, Access::Write);
     assert_eq!(found.0, [0x300, 0x3408_0000, at as u32, (at >> 32) as u32]);
 }
 
@@ -211,17 +191,17 @@ fn nothing_suppresses_illegal_entries_hardware_errors_and_interrupts() {
     };
     bench.install(DEVICE, &quiet);
     assert_eq!(
-        aborts(&mut bench, 0x1000, Access::Read).code(),
+        bench.aborts(DEVICE, 0x1000, Access::Read).code(),
         event::TABLE_ERROR
     );
     bench.install(DEVICE, &Dte { had: 2, ..quiet });
     assert_eq!(
-        aborts(&mut bench, 0x1000, Access::Read).code(),
+        bench.aborts(DEVICE, 0x1000, Access::Read).code(),
         event::ILLEGAL_ENTRY
     );
     bench.install(DEVICE, &Dte { iv: true, ..quiet });
     assert_eq!(
-        aborts(&mut bench, MSI, Access::Write).code(),
+        bench.aborts(DEVICE, MSI, Access::Write).code(),
         event::PAGE_FAULT
     );
 }

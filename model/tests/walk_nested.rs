@@ -3,22 +3,13 @@
 //! Guest tables on host tables: every guest physical address goes through the host table
 //! (hardware.md 4.4, OQ-10).
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
-mod support;
-mod walk_stage;
-
 use amd_iommu_model::config::{Features, NestedSpaTable};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Config};
-use support::bench::control;
-use support::{event, Bench, Dte, Rights, GUEST_OFFSET};
-use walk_stage::*;
+
+use crate::support::bench::control;
+use crate::support::stage::*;
+use crate::support::{event, Bench, Dte, Rights, GUEST_OFFSET};
 
 #[test]
 fn a_nested_page_is_as_small_as_the_smaller_stage() {

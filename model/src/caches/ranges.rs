@@ -172,45 +172,4 @@ fn step(counter: Option<&mut u32>, up: bool) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PAGES: [u64; 3] = [0x1000, 0x2000, 0x3000];
-
-    fn full() -> (Ranges<u8>, [Tag; 2]) {
-        let tags = [None, Some(0)].map(|pasid| Tag { domain: 7, pasid });
-        let mut ranges = Ranges::new(4);
-        for (tag, page) in tags.iter().flat_map(|tag| PAGES.map(|page| (*tag, page))) {
-            ranges.insert(Range::around(tag, page, 12), 0);
-        }
-        (ranges, tags)
-    }
-
-    /// Every way out of the cache is followed, or small invalidations become slow for ever.
-    #[test]
-    fn guests_are_known_as_long_as_there_are_some() {
-        let ways: [fn(&mut Ranges<u8>, Tag); 3] = [
-            |ranges, _| ranges.clear(),
-            |ranges, tag| ranges.retain(7, |range, _| range.tag != tag),
-            |ranges, tag| assert!(ranges.drop_few(tag, Pages::decode(0x1000, true))),
-        ];
-        for (number, way) in ways.into_iter().enumerate() {
-            let (mut ranges, [host, guest]) = full();
-            assert!(ranges.has_guests(7) && !ranges.has_guests(8));
-            way(&mut ranges, host);
-            assert_eq!(ranges.has_guests(7), number != 0);
-            way(&mut ranges, guest);
-            assert!(!ranges.has_guests(7), "{number}");
-        }
-    }
-
-    #[test]
-    fn a_large_range_is_refused_and_drops_nothing() {
-        let (mut ranges, [host, _]) = full();
-        assert!(!ranges.drop_few(host, Pages::ALL));
-        assert!(PAGES.iter().all(|page| ranges.find(host, *page).is_some()));
-        assert!(ranges.drop_few(host, Pages::decode(0x1000, false)));
-        let left = PAGES.map(|page| ranges.find(host, page).is_some());
-        assert_eq!(left, [false, true, true]);
-    }
-}
+mod tests;

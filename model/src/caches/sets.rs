@@ -159,6 +159,31 @@ mod tests {
         assert_eq!(sets.find(&2).copied(), Some(99));
         assert_eq!(sets.find(&0), None);
         assert_eq!(sets.len(), 4);
+        assert!(sets.remove(&4));
+        assert_eq!(sets.replace(5, 51), Some(5), "not in the empty slot");
+        assert_eq!(sets.find_mut(&5).copied(), Some(51));
+        assert_eq!(sets.find_mut(&4), None);
+        assert_eq!(sets.len(), 3);
+    }
+
+    /// As a part evicts what it likes, every slot has its turn; where one is empty, the next in use.
+    #[test]
+    fn a_random_number_names_the_slot_that_is_emptied() {
+        let full = || {
+            let mut sets: Sets<u16, u16> = Sets::new(2);
+            (0..64).for_each(|key| sets.insert(key, key));
+            sets
+        };
+        let keys = full().slots;
+        assert!(keys.iter().all(Option::is_some));
+        for random in 0..24usize {
+            let after = |skipped| keys.iter().flatten().cycle().nth(skipped);
+            let key = |skipped| after(skipped).map(|(key, _)| *key);
+            let mut sets = full();
+            assert_eq!(sets.evict(random as u64), key(random), "{random}");
+            assert_eq!(sets.evict(random as u64), key(random + 1), "{random}");
+            assert_eq!(sets.len(), keys.len() - 2);
+        }
     }
 
     #[test]
@@ -171,8 +196,11 @@ mod tests {
         let evicted = sets.evict(5);
         assert!(evicted.is_some_and(|key| sets.find(&key).is_none()));
         assert_eq!(sets.len(), full - 1);
-        sets.remove(&evicted.unwrap_or_default());
+        assert!(!sets.remove(&evicted.unwrap_or_default()));
         assert_eq!(sets.len(), full - 1);
+        let other = (0..16).find(|key| sets.find(key).is_some());
+        assert!(sets.remove(&other.unwrap_or_default()));
+        assert_eq!(sets.len(), full - 2);
         let kept = sets
             .slots
             .iter()

@@ -63,7 +63,7 @@ impl Iommu {
     /// Fetches the command at the head into the window.
     pub(super) fn fetch(&mut self, system: &mut dyn System) {
         let ring = &mut self.registers.command;
-        let address = ring.base.wrapping_add(u64::from(ring.head));
+        let address = ring.at_head();
         ring.head = ring.after(ring.head);
         match read_words(system, address) {
             Some(words) => self.admit(system, Raw { address, words }),

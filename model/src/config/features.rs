@@ -33,6 +33,7 @@ const GIO: u32 = 48;
 const HA: u32 = 49;
 const HD: u32 = 52;
 const VIOMMU: u32 = 55;
+const GA_UPDATE_DIS: u32 = 61;
 const GCR3_TRP: u32 = 3;
 
 impl Features {
@@ -103,7 +104,8 @@ impl Features {
         | (1 << GIO)
         | (1 << HA)
         | (1 << HD)
-        | (1 << VIOMMU);
+        | (1 << VIOMMU)
+        | (1 << GA_UPDATE_DIS);
 
     /// Feature bits of EFR2 that the model implements.
     pub const EFR2_IMPLEMENTED: u64 = 1 << GCR3_TRP;
@@ -151,6 +153,10 @@ impl Features {
     /// vIommuSup.
     pub const fn viommu(&self) -> bool {
         bit(self.efr, VIOMMU)
+    }
+    /// GAUpdateDisSup.
+    pub const fn guest_access_update_disable(&self) -> bool {
+        bit(self.efr, GA_UPDATE_DIS)
     }
     /// EFR2 GCR3TRPMode.
     pub const fn gcr3_trp(&self) -> bool {
@@ -203,6 +209,10 @@ impl Features {
             ),
             (guest || !self.guest_io(), "GIoSup needs GTSup"),
             (guest || !self.gcr3_trp(), "GCR3TRPMode needs GTSup"),
+            (
+                guest || !self.guest_access_update_disable(),
+                "GAUpdateDisSup needs GTSup",
+            ),
             (
                 self.host_access() || !self.host_dirty(),
                 "HDSup needs HASup",

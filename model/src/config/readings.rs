@@ -1,7 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The open questions that change behaviour, one setting each. The default is the reading that
-//! `Documentation/hardware.md` takes.
+//! `Documentation/hardware.md` takes. A question with several halves has a setting for each.
+//!
+//! These questions of hardware.md 9.1 have no setting:
+//!
+//! * Settled: OQ-2, 6, 12, 18, 19. What lies in the upper part of the first private region (OQ-12)
+//!   no source says, so that the model cannot touch it in any way that would not be invented.
+//! * About a part that the model does not have: OQ-4, 17 and 28 (page requests), OQ-13 and 24
+//!   (guest buffers in the private address space), OQ-42 (interrupt remapping).
+//! * About a driver or its interface, not about hardware: OQ-21, 22, 26, 27. Memory of the model
+//!   is coherent, and it takes all 65536 guest IDs, as the layout of the apertures does.
+//! * OQ-1: at 00h the register would lie on the header of its own capability.
+//! * OQ-3: whether GstBufferTRPMode can be set is a feature, [`super::Features`].
+//! * OQ-5, 9, 23: fields of which no source says anything. Whatever they held would be invented:
+//!   the vIOMMU status reads 0, vNR is 0, the second quadword of a map entry is 0, and the source
+//!   codes are this model's own.
+//! * OQ-20, first half: whether an entry is written when the write of the register returns is a
+//!   matter of asynchrony, [`super::Config::asynchrony`].
+//! * OQ-25: an entry without GV has no second way to be walked.
+//! * OQ-31: which parts have mode 1 is the choice of features.
+//! * OQ-35: no device of the model causes an event of code 8.
+
+use super::choices::*;
 
 /// All readings together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,20 +31,32 @@ pub struct Readings {
     pub guest_faults: GuestFaults,
     /// OQ-8: bit of RESET_VMMIO that means All.
     pub reset_all_bit: ResetAllBit,
+    /// OQ-8: what All and vCmd of RESET_VMMIO reach.
+    pub reset_flags: ResetFlags,
     /// OQ-10: nesting while GCR3TRPMode = 0.
     pub nested_spa_table: NestedSpaTable,
     /// OQ-11: INVALIDATE_IOMMU_ALL from a guest.
     pub guest_invalidate_all: GuestInvalidateAll,
     /// OQ-14: an ID that has no map entry in a guest's command.
     pub unmapped_id: UnmappedId,
+    /// OQ-14: the event for a failed access of an engine to guest memory.
+    pub guest_access: GuestAccess,
+    /// OQ-14: what a guest sees when its command engine stops.
+    pub guest_notice: GuestNotice,
     /// OQ-15: shift of the low byte of the guest ID in the dirty-status region.
     pub dirty_shift: DirtyShift,
     /// OQ-16: bits of GUEST_MISC_CONTROL other than TransDevID.
     pub misc_bits: MiscBits,
     /// OQ-20: a DID_MAP_CONTROL write with Valid = 0.
     pub map_clear: MapClear,
+    /// OQ-20: what a DID_MAP_CONTROL register reads.
+    pub map_read: MapRead,
+    /// OQ-29: what the enables in VFCTRL read.
+    pub control_read: ControlRead,
     /// OQ-30: what RESET_VMMIO clears beside the registers of the guest.
     pub reset_scope: ResetScope,
+    /// OQ-32: how much of the address PAGE_TAB_HARDWARE_ERROR shows.
+    pub entry_address: EntryAddress,
     /// OQ-33: the command head after a refused command.
     pub refused_head: RefusedHead,
     /// OQ-34: the Run bit of a log that overflows.
@@ -41,196 +74,6 @@ pub struct Readings {
     /// OQ-41: a private-space access that no mapping serves.
     pub private_fault: PrivateFault,
 }
-
-macro_rules! reading {
-    ($(#[$doc:meta])* $name:ident { $(#[$d0:meta])* $first:ident = $n0:literal, $($(#[$d:meta])* $other:ident = $n:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub enum $name {
-            #[default]
-            $(#[$d0])*
-            $first,
-            $($(#[$d])* $other),+
-        }
-
-        impl $name {
-            /// Every reading, the default first.
-            pub const ALL: &'static [$name] = &[$name::$first, $($name::$other),+];
-
-            /// The names of all readings, the default first.
-            pub const NAMES: &'static [&'static str] = &[$n0, $($n),+];
-
-            /// The name of this reading as a setting.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $name::$first => $n0,
-                    $($name::$other => $n),+
-                }
-            }
-        }
-    };
-}
-
-reading!(
-    /// OQ-7.
-    GuestFaults {
-        /// The hardware writes it into the guest's event log when that is enabled.
-        GuestLog = "guest-log",
-        /// The hardware writes it into the host's event log, as the fault of any device: it was
-        /// no access of an engine, so no vIOMMU flag is set (hardware.md 3.5). Software finds
-        /// the guest by the requester ID, which is the host's, and inserts the event with
-        /// INSERT_GUEST_EVENT.
-        HostLog = "host-log",
-    }
-);
-reading!(
-    /// OQ-8.
-    ResetAllBit {
-        /// dw0 bit 28; bit 27 is reserved.
-        Bit28 = "28",
-        /// dw0 bit 27; bit 28 is reserved.
-        Bit27 = "27",
-    }
-);
-reading!(
-    /// OQ-10.
-    NestedSpaTable {
-        /// Only the pointer to the first GCR3 table is a system address.
-        FirstPointer = "first",
-        /// All pointers of the GCR3 table are system addresses; guest tables stay guest addresses.
-        WholeTable = "table",
-    }
-);
-reading!(
-    /// OQ-11.
-    GuestInvalidateAll {
-        /// An illegal command.
-        Illegal = "illegal",
-        /// Drops what is cached for the IDs that this guest has in its maps.
-        OwnOnly = "own",
-    }
-);
-reading!(
-    /// OQ-14.
-    UnmappedId {
-        /// VIOMMU_HARDWARE_ERROR with vCmd, and the guest's engine stops.
-        StopWithHardwareError = "stop",
-        /// ILLEGAL_COMMAND_ERROR with vCmd, and the guest's engine stops.
-        IllegalCommand = "illegal",
-        /// The command has no effect.
-        Ignore = "ignore",
-    }
-);
-reading!(
-    /// OQ-15.
-    DirtyShift {
-        /// 32 bytes for each low byte of a guest ID.
-        Five = "5",
-        /// 16 bytes, as the reference driver has it.
-        Four = "4",
-    }
-);
-reading!(
-    /// OQ-16.
-    MiscBits {
-        /// They read as 0.
-        Zero = "zero",
-        /// They keep what is written.
-        Kept = "kept",
-    }
-);
-reading!(
-    /// OQ-20.
-    MapClear {
-        /// The entry becomes invalid.
-        Invalidates = "invalid",
-        /// Valid is not looked at: the entry maps to the ID that was written.
-        Ignored = "ignored",
-    }
-);
-reading!(
-    /// OQ-30.
-    ResetScope {
-        /// Only VF and VFCTRL registers.
-        Registers = "registers",
-        /// The registers and the guest's dirty-status bit.
-        RegistersAndDirty = "registers+dirty",
-    }
-);
-reading!(
-    /// OQ-33.
-    RefusedHead {
-        /// The head stays on the refused command.
-        OnCommand = "on",
-        /// The head stands behind the refused command.
-        BehindCommand = "behind",
-        /// The head stands at the tail; the rest is lost.
-        AtTail = "tail",
-    }
-);
-reading!(
-    /// OQ-34.
-    OverflowRun {
-        /// Run goes to 0.
-        Clears = "clears",
-        /// Run stays 1; nothing is logged until the overflow bit is cleared.
-        Stays = "stays",
-    }
-);
-reading!(
-    /// OQ-36.
-    InterruptEdge {
-        /// An interrupt when the status bit goes from 0 to 1.
-        Rising = "rising",
-        /// An interrupt for every event.
-        Every = "every",
-    }
-);
-reading!(
-    /// OQ-37.
-    GuestDisabled {
-        /// ILLEGAL_DEV_TABLE_ENTRY.
-        Illegal = "illegal",
-        /// GV, GLX, GIOV and the GCR3 pointer are not looked at.
-        Ignored = "ignored",
-    }
-);
-reading!(
-    /// OQ-38.
-    InterruptAbort {
-        /// IO_PAGE_FAULT with I = 1, PR = 0.
-        Logged = "logged",
-        /// No event.
-        Silent = "silent",
-    }
-);
-reading!(
-    /// OQ-39.
-    ApertureGate {
-        /// Registers hold values; writes to the ID maps need vIommuEn.
-        Held = "held",
-        /// Reads give 0, writes are dropped.
-        Dead = "dead",
-    }
-);
-reading!(
-    /// OQ-40.
-    ControlReset {
-        /// Head and tail stay.
-        Keeps = "keeps",
-        /// They go to 0, as with a base register of the host.
-        Resets = "resets",
-    }
-);
-reading!(
-    /// OQ-41.
-    PrivateFault {
-        /// VIOMMU_HARDWARE_ERROR.
-        HardwareError = "hardware-error",
-        /// IO_PAGE_FAULT of the IOMMU's own requester ID.
-        PageFault = "page-fault",
-    }
-);
 
 /// A setting that could not be understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -285,13 +128,19 @@ macro_rules! questions {
 questions! {
     "oq-7" => guest_faults: GuestFaults,
     "oq-8" => reset_all_bit: ResetAllBit,
+    "oq-8-scope" => reset_flags: ResetFlags,
     "oq-10" => nested_spa_table: NestedSpaTable,
     "oq-11" => guest_invalidate_all: GuestInvalidateAll,
     "oq-14" => unmapped_id: UnmappedId,
+    "oq-14-access" => guest_access: GuestAccess,
+    "oq-14-guest" => guest_notice: GuestNotice,
     "oq-15" => dirty_shift: DirtyShift,
     "oq-16" => misc_bits: MiscBits,
     "oq-20" => map_clear: MapClear,
+    "oq-20-read" => map_read: MapRead,
+    "oq-29" => control_read: ControlRead,
     "oq-30" => reset_scope: ResetScope,
+    "oq-32" => entry_address: EntryAddress,
     "oq-33" => refused_head: RefusedHead,
     "oq-34" => overflow_run: OverflowRun,
     "oq-36" => interrupt_edge: InterruptEdge,

@@ -5,6 +5,7 @@
 //! Not every field exists in every code; what a code does not have is 0, even if the event knows
 //! it.
 
+use crate::config::{EntryAddress, Readings};
 use crate::event::{Access, Event, HardwareError, VFlags};
 
 /// GN: the request has a PASID.
@@ -53,6 +54,14 @@ impl Event {
         let dw1 = self.dw1() | u32::from(self.code()) << 28;
         let address = self.address();
         [self.dw0(), dw1, address as u32, (address >> 32) as u32]
+    }
+
+    /// The four words of the event as a part with these readings writes them (OQ-32).
+    pub(crate) fn encode_as(&self, readings: &Readings) -> [u32; 4] {
+        let [dw0, dw1, dw2, dw3] = self.encode();
+        let narrow = readings.entry_address == EntryAddress::From4;
+        let unseen = if narrow && self.code() == 4 { 8 } else { 0 };
+        [dw0, dw1, dw2 & !unseen, dw3]
     }
 
     fn dw0(&self) -> u32 {

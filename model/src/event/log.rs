@@ -9,6 +9,7 @@
 use alloc::collections::VecDeque;
 
 use crate::config::OverflowRun;
+use crate::event::late::{Delayed, Late};
 use crate::event::Event;
 use crate::registers::ring::Ring;
 use crate::registers::status::{Status, EVENT_INTERRUPT, EVENT_OVERFLOW, EVENT_RUN};
@@ -32,15 +33,12 @@ pub struct EventLog {
     waiting: VecDeque<[u32; 4]>,
     /// An entry that the tail announces but memory does not hold yet.
     late: Option<Late>,
+    /// Events that took a place in the log so far.
+    pub(super) placed: u64,
+    /// The entry that was chosen to be late, until its time comes.
+    pub(super) delayed: Option<Delayed>,
     /// An event found no room here while the log stood still; the log has to show an overflow.
     lost: bool,
-}
-
-#[derive(Debug)]
-struct Late {
-    base: u64,
-    address: u64,
-    entry: [u32; 4],
 }
 
 /// What becomes of an event.
@@ -89,7 +87,7 @@ impl Iommu {
     /// Logs an event in the host's log: encodes it, counts it, latches hardware errors, appends
     /// it and signals, as the enables and the state of the log say.
     pub(crate) fn report(&mut self, system: &mut dyn System, event: Event) {
-        let entry = event.encode();
+        let entry = event.encode_as(&self.config.readings);
         self.counters.count_event(None, event.code());
         if event.is_hardware_error() {
             self.latch_hardware_error(entry);
@@ -170,22 +168,21 @@ impl Iommu {
                     address,
                     entry,
                 };
-                if self.schedule.below(ONE_LATE_IN) == 1 {
-                    self.events.late = Some(late);
-                } else {
-                    write(system, &late);
-                }
+                self.place(system, late);
                 self.signal(system, EVENT_INTERRUPT);
             }
         }
     }
 
-    /// Writes a late entry, unless software has switched the log off or moved it: its memory may
-    /// be in use for something else by then.
-    fn write_late(&mut self, system: &mut dyn System, late: &Late) {
-        let registers = &self.registers;
-        if registers.control.runs_event_log() && registers.event.base == late.base {
-            write(system, late);
+    /// Writes an entry that has its place, now or later.
+    fn place(&mut self, system: &mut dyn System, late: Late) {
+        self.events.placed = self.events.placed.saturating_add(1);
+        if self.is_chosen() {
+            self.delay(system, late);
+        } else if self.schedule.below(ONE_LATE_IN) == 1 {
+            self.events.late = Some(late);
+        } else {
+            late.write(system);
         }
     }
 
@@ -198,10 +195,4 @@ impl Iommu {
             self.signal(system, EVENT_OVERFLOW);
         }
     }
-}
-
-/// A write that fails loses the event and nothing else: no further event is raised for it
-/// (hardware.md 3.9, Rings).
-fn write(system: &mut dyn System, late: &Late) {
-    let _ = system.write(late.address, &bytes(late.entry));
 }

@@ -54,6 +54,8 @@ const ALWAYS: u64 = mask(12, 0) | 1 << 23;
 const SEGMENTS: u64 = mask(36, 34);
 /// GTEn, CRW and GDUpdateDis mean nothing without guest translation.
 const GUEST_TRANSLATION: u64 = 1 << 16 | mask(21, 18) | 1 << 48;
+/// GAUpdateDis.
+const GUEST_ACCESS_UPDATE: u64 = 1 << 54;
 /// GAEn.
 const GUEST_APIC: u64 = 1 << 17;
 /// PrivAbrtEn: of its values only 0 and 1 are defined, so bit 38 stays 0.
@@ -78,6 +80,7 @@ impl Control {
     pub fn legal(features: &Features) -> u64 {
         let groups = [
             (features.guest_translation(), GUEST_TRANSLATION),
+            (features.guest_access_update_disable(), GUEST_ACCESS_UPDATE),
             (features.guest_apic(), GUEST_APIC),
             (features.user_supervisor(), USER_SUPERVISOR),
             (features.host_access() || features.host_dirty(), HOST_UPDATE),

@@ -30,6 +30,11 @@ impl Default for Ring {
 }
 
 impl Ring {
+    /// Address of the entry at the head.
+    pub fn at_head(&self) -> u64 {
+        self.base.wrapping_add(u64::from(self.head))
+    }
+
     /// An empty ring as a base register describes it; `None` if its length code does not exist.
     pub fn from_register(value: u64) -> Option<Self> {
         let code = field(value, 59, 56) as u8;

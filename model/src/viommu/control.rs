@@ -3,7 +3,7 @@
 //! The VF control aperture: 64 bytes of registers for each guest (hardware.md 6.2).
 //!
 //! Sources show 64-bit accesses; a 32-bit write is merged with the other half as in the base map.
-//! Reads give back what the register holds. Bit 63 of the two map registers starts an update,
+//! Reads give back what the register holds (OQ-29). Bit 63 of the two map registers starts an update,
 //! which is done when the write returns, or in an asynchronous model when the block is read
 //! (OQ-20), so it reads as 0.
 //!
@@ -15,7 +15,7 @@ use super::guest::Guest;
 use super::maps::Map;
 use super::Part;
 use crate::bits::{bit, field, mask};
-use crate::config::{ControlReset, MiscBits};
+use crate::config::{ControlRead, ControlReset, MapRead, MiscBits, Readings};
 use crate::counters::Aperture;
 use crate::registers::status::{COMMAND_RUN, EVENT_RUN};
 use crate::system::System;
@@ -96,6 +96,26 @@ impl Register {
         match self {
             Register::DeviceMap | Register::DomainMap => self.stored(MiscBits::Zero) | 1 << 63,
             _ => self.stored(MiscBits::Zero),
+        }
+    }
+
+    /// Bits that a read shows of what the register holds.
+    fn readable(self, readings: &Readings) -> u64 {
+        let hidden = match self {
+            Register::DeviceMap | Register::DomainMap => {
+                return match readings.map_read {
+                    MapRead::Value => u64::MAX,
+                    MapRead::Zero => 0,
+                };
+            }
+            Register::Command => mask(9, 8),
+            Register::Event => mask(11, 8),
+            Register::Requests => mask(15, 8),
+            Register::Misc | Register::EventB | Register::RequestsB => 0,
+        };
+        match readings.control_read {
+            ControlRead::Value => u64::MAX,
+            ControlRead::Zero => !hidden,
         }
     }
 
@@ -190,7 +210,9 @@ impl Iommu {
         let register = Register::at(offset);
         self.count_control(register).reads += 1;
         self.finish_updates(system, Some(gid));
-        part_of(self.guests.look(gid).block.get(register), offset, size)
+        let readable = register.readable(&self.config.readings);
+        let value = self.guests.look(gid).block.get(register) & readable;
+        part_of(value, offset, size)
     }
 
     /// Writes the VF control aperture.

@@ -16,8 +16,8 @@
 use super::execute::Fetched;
 use super::memory::{Fault, Space};
 use super::Part;
-use crate::config::{RefusedHead, UnmappedId};
-use crate::event::Event;
+use crate::config::{GuestNotice, RefusedHead, UnmappedId};
+use crate::event::{Event, HardwareError, VFlags};
 use crate::registers::ring::Ring;
 use crate::registers::status::COMMAND_RUN;
 use crate::schedule::Engine;
@@ -61,7 +61,10 @@ impl Iommu {
                 self.guest_commands_ready(gid);
                 self.start_guests(system);
             }
-            Err(fault) => self.refuse(system, gid, Refusal::Fault(fault)),
+            Err(fault) => {
+                let command = self.guests.look(gid).commands().at_head();
+                self.refuse(system, gid, command, Refusal::Fault(fault));
+            }
         }
     }
 
@@ -137,7 +140,7 @@ impl Iommu {
         };
         self.guests.touch(gid).pointers.command_head = head;
         if let Err(refusal) = done {
-            self.refuse(system, gid, refusal);
+            self.refuse(system, gid, ring.at_head(), refusal);
         }
         if !self.guests.look(gid).has_commands() {
             self.guests.ready.remove(&gid);
@@ -151,9 +154,9 @@ impl Iommu {
         gid: u16,
         ring: &Ring,
     ) -> Result<Fetched, Fault> {
-        let address = ring.base.wrapping_add(u64::from(ring.head));
         let mut bytes = [0; 16];
-        let resolved = self.engine_read(system, gid, (Space::Guest, address), &mut bytes)?;
+        let place = (Space::Guest, ring.at_head());
+        let resolved = self.engine_read(system, gid, place, &mut bytes)?;
         Ok(Fetched::new(&bytes, resolved))
     }
 
@@ -166,13 +169,22 @@ impl Iommu {
         }
     }
 
-    /// Stops the command engine of a guest and tells the host (hardware.md 6.5, OQ-14). The guest
-    /// sees CmdBufRun = 0 and no event. Each stop costs at most one event, so that a guest cannot
-    /// flood the host's log without the help of the host, which alone can restart the engine.
-    fn refuse(&mut self, system: &mut dyn System, gid: u16, refusal: Refusal) {
+    /// Stops the command engine of a guest at the command at this guest physical address
+    /// (hardware.md 6.5, OQ-14). The guest sees CmdBufRun = 0, and an event only where a reading
+    /// says so. Each stop costs the host at most one event, and one more with which the guest's
+    /// log stops as well, so that a guest cannot flood the host's log without the help of the
+    /// host, which alone can restart the engines.
+    fn refuse(&mut self, system: &mut dyn System, gid: u16, command: u64, refusal: Refusal) {
         let guest = self.guests.touch(gid);
         guest.status.put(COMMAND_RUN, false);
         self.guests.ready.remove(&gid);
+        self.tell_host(system, gid, refusal);
+        if self.config.readings.guest_notice == GuestNotice::Event {
+            self.raise_guest_event(system, gid, guest_notice(command, refusal));
+        }
+    }
+
+    fn tell_host(&mut self, system: &mut dyn System, gid: u16, refusal: Refusal) {
         let vflags = Part::Commands.flags();
         let illegal = self.config.readings.unmapped_id == UnmappedId::IllegalCommand;
         let event = match refusal {
@@ -194,5 +206,24 @@ impl Iommu {
             } => Event::IllegalCommand { address, vflags },
         };
         self.report(system, event);
+    }
+}
+
+/// What a base IOMMU says of such a command in its own log: guest physical addresses, and
+/// nothing of the private address space.
+fn guest_notice(command: u64, refusal: Refusal) -> Event {
+    let vflags = VFlags::default();
+    let address = match refusal {
+        Refusal::Illegal(_) | Refusal::Unmapped { .. } => {
+            let address = command;
+            return Event::IllegalCommand { address, vflags };
+        }
+        Refusal::Fault(fault) if fault.space == Space::Guest => fault.address,
+        Refusal::Fault(_) => command,
+    };
+    Event::CommandHardwareError {
+        address,
+        error: HardwareError::DataError,
+        vflags,
     }
 }

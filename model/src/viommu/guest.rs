@@ -157,6 +157,9 @@ impl Iommu {
         if !guest.has_commands() {
             self.guests.ready.remove(&gid);
         }
+        if !(log && mode1) {
+            self.guests.late.log_off(gid);
+        }
         if (commands || log) && !mode1 {
             self.judge_mode(gid);
         }

@@ -9,10 +9,11 @@
 use alloc::format;
 
 use super::control::Register;
-use super::memory::Fault;
+use super::memory::{Fault, Space};
 use crate::device_table::DeviceEntry;
 use crate::referee::Rule;
 use crate::system::System;
+use crate::walk::Unresolved;
 use crate::Iommu;
 
 /// Tells places in the VF control block from offsets of MMIO registers.
@@ -80,19 +81,24 @@ impl Iommu {
             });
     }
 
+    /// An access of an engine failed. Guest memory that is not there is the guest's own affair.
+    pub(super) fn judge_fault(&mut self, gid: u16, fault: &Fault) {
+        match fault.space {
+            Space::Private => self.judge_private(gid, fault),
+            Space::Guest if fault.cause == Unresolved::Entry => self.judge_translate_entry(gid),
+            Space::Guest => {}
+        }
+    }
+
     /// Something of the private address space is not there.
-    pub(super) fn judge_private(&mut self, gid: u16, fault: &Fault) {
-        let Fault {
-            address,
-            write,
-            cause,
-            ..
-        } = *fault;
-        let kind = if write { "write" } else { "read" };
+    fn judge_private(&mut self, gid: u16, fault: &Fault) {
+        let address = fault.address;
+        let kind = if fault.write { "write" } else { "read" };
+        let why = words(fault.cause);
         self.referee
             .report(Rule::PrivateUnmapped, u64::from(gid), || {
                 format!(
-                    "A {kind} of private address {address:#x} for guest {gid:#x} failed: {cause:?}."
+                    "A {kind} of private address {address:#x} for guest {gid:#x} failed: {why}."
                 )
             });
     }
@@ -107,7 +113,7 @@ impl Iommu {
     }
 
     /// An engine of a guest needs its translate device ID, whose entry does not translate.
-    pub(super) fn judge_translate_entry(&mut self, gid: u16) {
+    fn judge_translate_entry(&mut self, gid: u16) {
         let id = self.guests.look(gid).block.translate_id();
         self.referee.report(Rule::TranslateIdInvalid, u64::from(gid), || {
             format!(
@@ -127,6 +133,16 @@ impl Iommu {
         }
         let entry = decode(&bytes);
         entry.valid() && entry.translation_valid() && (1..=6).contains(&entry.mode())
+    }
+}
+
+fn words(cause: Unresolved) -> &'static str {
+    match cause {
+        Unresolved::Entry => "the device-table entry does not translate",
+        Unresolved::NotPresent => "there is no page",
+        Unresolved::Permission => "the page does not allow it",
+        Unresolved::BadTable => "an entry of the table is bad",
+        Unresolved::Failed => "memory did not answer",
     }
 }
 

@@ -36,7 +36,7 @@ impl Iommu {
         };
         match self.config.readings.guest_faults {
             GuestFaults::GuestLog if self.guests.look(gid).log_enabled() => {
-                self.append_guest_event(system, gid, &view);
+                self.raise_guest_event(system, gid, view);
             }
             GuestFaults::GuestLog => self.report(system, event),
             GuestFaults::HostLog => {
@@ -77,9 +77,8 @@ impl Iommu {
     }
 
     /// Appends an event to the log of a guest by the rules of the host's log (hardware.md 3.2,
-    /// 3.9). If its memory cannot be reached the host is told and the log stops as well, so that
-    /// a guest with a bad log does not fill the host's.
-    fn append_guest_event(&mut self, system: &mut dyn System, gid: u16, event: &Event) {
+    /// 3.9).
+    pub(super) fn append_guest_event(&mut self, system: &mut dyn System, gid: u16, event: &Event) {
         let reading = self.config.readings.overflow_run;
         let guest = self.guests.touch(gid);
         let mut ring = guest.events();
@@ -89,13 +88,15 @@ impl Iommu {
             Slot::At(address) => {
                 guest.pointers.event_tail = ring.tail;
                 self.counters.count_event(Some(gid), event.code());
-                self.write_guest_event(system, gid, address, event);
+                self.place_guest_event(system, gid, address, event);
                 self.signal_guest_log(gid, EVENT_INTERRUPT);
             }
         }
     }
 
-    fn write_guest_event(
+    /// Writes an entry of a guest's log. If its memory cannot be reached the host is told and the
+    /// log stops as well, so that a guest with a bad log does not fill the host's.
+    pub(super) fn write_guest_event(
         &mut self,
         system: &mut dyn System,
         gid: u16,
@@ -120,6 +121,7 @@ impl Iommu {
     /// host's log (OQ-7). That is this model's reading; without such an event, or without an
     /// enabled log to put it into, the command ends in GUEST_EVENT_FAULT.
     pub(crate) fn insert_guest_event(&mut self, system: &mut dyn System, gid: u16) {
+        self.finish_guest_events(system);
         let enabled = self.guests.look(gid).log_enabled();
         let held = self
             .guests
@@ -128,7 +130,10 @@ impl Iommu {
             .filter(|_| enabled)
             .and_then(|guest| guest.held.take());
         match held {
-            Some(event) => self.append_guest_event(system, gid, &event),
+            Some(event) => {
+                self.append_guest_event(system, gid, &event);
+                self.finish_guest_events(system);
+            }
             None => {
                 let vflags = VFlags::default();
                 self.report(system, Event::GuestEventFault { gid, vflags });

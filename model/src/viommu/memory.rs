@@ -10,8 +10,8 @@
 
 use super::Part;
 use crate::bits::field;
-use crate::config::{DirtyShift, PrivateFault};
-use crate::event::{Access, Event, VFlags};
+use crate::config::{DirtyShift, GuestAccess, PrivateFault};
+use crate::event::{Access, Event, HardwareError, VFlags};
 use crate::system::System;
 use crate::walk::Unresolved;
 use crate::Iommu;
@@ -94,6 +94,14 @@ fn dirty_position(gid: u16, shift: DirtyShift) -> (u64, u32) {
 }
 
 impl Iommu {
+    /// The requester ID whose entry leads to a space.
+    fn requester(&self, gid: u16, space: Space) -> u16 {
+        match space {
+            Space::Private => self.config.device_id,
+            Space::Guest => self.guests.look(gid).block.translate_id(),
+        }
+    }
+
     /// Resolves an address of an engine. None of these accesses crosses a page.
     fn resolve_engine(
         &mut self,
@@ -101,10 +109,7 @@ impl Iommu {
         gid: u16,
         mut fault: Fault,
     ) -> Result<u64, Fault> {
-        let requester = match fault.space {
-            Space::Private => self.config.device_id,
-            Space::Guest => self.guests.look(gid).block.translate_id(),
-        };
+        let requester = self.requester(gid, fault.space);
         self.resolve_host(system, requester, fault.address, fault.write)
             .map_err(|cause| {
                 fault.cause = cause;
@@ -196,15 +201,21 @@ impl Iommu {
         part: Part,
         fault: &Fault,
     ) {
+        self.judge_fault(gid, fault);
         let (present, permission) = fault.flags();
-        if fault.space == Space::Guest && fault.cause == Unresolved::Entry {
-            self.judge_translate_entry(gid);
+        let readings = &self.config.readings;
+        let page_fault = match fault.space {
+            Space::Private => readings.private_fault == PrivateFault::PageFault,
+            Space::Guest => readings.guest_access == GuestAccess::PageFault,
+        };
+        let command_error = fault.space == Space::Guest
+            && part == Part::Commands
+            && readings.guest_access == GuestAccess::CommandError;
+        if page_fault {
+            return self.report_page_fault(system, gid, part, fault);
         }
-        if fault.space == Space::Private {
-            self.judge_private(gid, fault);
-            if self.config.readings.private_fault == PrivateFault::PageFault {
-                return self.report_own_fault(system, part, fault);
-            }
+        if command_error {
+            return self.report_command_error(system, part, fault);
         }
         let event = Event::ViommuHardwareError {
             gid,
@@ -218,10 +229,10 @@ impl Iommu {
         self.report(system, event);
     }
 
-    /// OQ-41: IO_PAGE_FAULT of the IOMMU's own requester ID.
-    fn report_own_fault(&mut self, system: &mut dyn System, part: Part, fault: &Fault) {
+    /// OQ-14, OQ-41: IO_PAGE_FAULT of the requester ID through whose entry the access went.
+    fn report_page_fault(&mut self, system: &mut dyn System, gid: u16, part: Part, fault: &Fault) {
         let (present, permission) = fault.flags();
-        let device = self.config.device_id;
+        let device = self.requester(gid, fault.space);
         let domain = self
             .device_entry(system, device)
             .map_or(0, |entry| entry.domain());
@@ -237,6 +248,17 @@ impl Iommu {
             permission,
             reserved: false,
             address: fault.address,
+            vflags: part.flags(),
+        };
+        self.report(system, event);
+    }
+
+    /// OQ-14: as the host is told of its own command ring. There is no system physical address to
+    /// show, so the address is that of the access.
+    fn report_command_error(&mut self, system: &mut dyn System, part: Part, fault: &Fault) {
+        let event = Event::CommandHardwareError {
+            address: fault.address,
+            error: HardwareError::DataError,
             vflags: part.flags(),
         };
         self.report(system, event);

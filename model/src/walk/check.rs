@@ -7,8 +7,14 @@
 //! that harms nobody but the guest, and must not look like a mistake of the driver. So of a
 //! nested translation only the host's part is judged, at the guest physical address where the
 //! guest's table had led, and cached entries of the guest's table are not judged.
+//!
+//! D is part of a cached translation: where it was set, a later write has nothing to set. Only an
+//! invalidation drops the translation (hardware.md 3.9), so software that clears D in memory and
+//! does not invalidate never learns of that write. A is not judged: nothing is lost with it
+//! but a hint, and no source says what software owes when it clears it.
 
 use alloc::format;
+use alloc::string::String;
 
 use crate::caches::{low_bits, Kept, Range};
 use crate::referee::Owed;
@@ -76,9 +82,9 @@ impl Walk<'_> {
         need: Need,
         found: &Result<Page, Fault>,
     ) {
-        let cached = outcome(found, address);
+        let cached = Outcome::of(found, address, need, suspect);
         self.check(suspect, address, cached, |look| {
-            outcome(&look.host(host, address, need), address)
+            Outcome::of(&look.host(host, address, need), address, need, suspect)
         });
     }
 
@@ -101,10 +107,11 @@ impl Walk<'_> {
         };
         let physical = start | address & low_bits(page.shift);
         let below = Range::around(guest.host.tag(), physical, page.shift);
-        let cached = Some(page.at(address));
-        self.check(Suspect::Page(below), physical, cached, |look| {
+        let suspect = Suspect::Page(below);
+        let cached = Outcome::of(&Ok::<_, Fault>(page), address, need, suspect);
+        self.check(suspect, physical, cached, |look| {
             let memory = look.host(&guest.host, physical, need.below());
-            outcome(&memory, physical)
+            Outcome::of(&memory, physical, need, suspect)
         });
     }
 
@@ -120,9 +127,9 @@ impl Walk<'_> {
         if guest.is_nested() {
             return;
         }
-        let cached = outcome(found, address);
+        let cached = Outcome::of(found, address, need, suspect);
         self.check(suspect, address, cached, |look| {
-            outcome(&look.guest(guest, address, need), address)
+            Outcome::of(&look.guest(guest, address, need), address, need, suspect)
         });
     }
 
@@ -131,8 +138,8 @@ impl Walk<'_> {
         &mut self,
         suspect: Suspect,
         address: u64,
-        cached: Option<u64>,
-        walk: impl FnOnce(&mut Walk<'_>) -> Option<u64>,
+        cached: Outcome,
+        walk: impl FnOnce(&mut Walk<'_>) -> Outcome,
     ) {
         let every = self.settings.check_hits;
         let live = self.live.as_mut();
@@ -152,22 +159,58 @@ impl Walk<'_> {
         }
     }
 
-    fn note(&mut self, suspect: Suspect, address: u64, cached: Option<u64>, memory: Option<u64>) {
+    fn note(&mut self, suspect: Suspect, address: u64, cached: Outcome, memory: Outcome) {
         let Some(live) = &mut self.live else {
             return;
         };
         let (requester, tag) = (live.requester, suspect.range().tag);
         let (now, place) = (self.system.now(), u64::from(requester));
         live.caches.pending.note(suspect.owed(), place, now, || {
+            let what = difference(cached, memory);
+            let (domain, pasid) = (tag.domain, pasid(tag.pasid));
             format!(
-                "A request of {requester:04x} to {address:x} in domain {:x}, PASID {:x?}, went by the caches to {cached:x?}; by memory it went to {memory:x?}, and no invalidation came.",
-                tag.domain, tag.pasid
+                "A request of {requester:04x} to {address:x} in domain {domain:x}, {pasid}, {what}, and no invalidation came."
             )
         });
     }
 }
 
-/// Where an access goes.
-fn outcome<E>(found: &Result<Page, E>, address: u64) -> Option<u64> {
-    found.as_ref().ok().map(|page| page.at(address))
+/// What the referee compares of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Outcome {
+    /// Where the access goes.
+    to: Option<u64>,
+    /// It is a write that software cannot see in D.
+    unseen: bool,
+}
+
+impl Outcome {
+    /// A directory entry has no D: that of the page below it was set in this very walk.
+    fn of<E>(found: &Result<Page, E>, address: u64, need: Need, suspect: Suspect) -> Self {
+        let page = found.as_ref().ok();
+        let judged = need.write && matches!(suspect, Suspect::Page(_));
+        Outcome {
+            to: page.map(|page| page.at(address)),
+            unseen: judged && page.is_some_and(|page| !page.dirty),
+        }
+    }
+}
+
+fn difference(cached: Outcome, memory: Outcome) -> String {
+    if cached.to == memory.to {
+        return String::from("wrote by the caches to a page whose D is 0 in memory");
+    }
+    let way = |to: Option<u64>| match to {
+        Some(to) => format!("led to {to:x}"),
+        None => String::from("led nowhere"),
+    };
+    let (cached, memory) = (way(cached.to), way(memory.to));
+    format!("by the caches {cached}, by memory {memory}")
+}
+
+fn pasid(pasid: Option<u32>) -> String {
+    match pasid {
+        Some(pasid) => format!("PASID {pasid:x}"),
+        None => String::from("no PASID"),
+    }
 }

@@ -7,7 +7,7 @@
 use crate::caches::{low_bits, Kept, Range};
 use crate::walk::check::Suspect;
 use crate::walk::gcr3::everything;
-use crate::walk::guest_entry::{decode, marks};
+use crate::walk::guest_entry::{decode, marks, DIRTY};
 use crate::walk::host::with_dirty;
 use crate::walk::page::{reach, Denial, Fault, Need, Page, Rights, Step, Table};
 use crate::walk::tables::{answer, Guest, Walk, ROUNDS};
@@ -146,7 +146,10 @@ impl Walk<'_> {
             let bits = marks(&step, self.settings.accessed, self.settings.dirty, need);
             match self.guest_mark(guest, slot, value, bits)? {
                 Some(found) => value = found,
-                None => return Ok(with_dirty(step, !self.settings.dirty || need.write)),
+                None => {
+                    let marked = bits & DIRTY != 0 && self.live.is_some();
+                    return Ok(with_dirty(step, !self.settings.dirty || marked));
+                }
             }
         }
         Err(Fault::Failed(at).into())

@@ -15,7 +15,8 @@ const PRESENT: u32 = 0;
 const WRITE: u32 = 1;
 const USER: u32 = 2;
 const ACCESSED: u64 = 1 << 5;
-const DIRTY: u64 = 1 << 6;
+/// D, see the host's.
+pub(super) const DIRTY: u64 = 1 << 6;
 const LARGE: u32 = 7;
 const ADDRESS: u64 = mask(51, 12);
 const NO_EXECUTE: u32 = 63;

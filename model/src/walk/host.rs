@@ -5,7 +5,7 @@
 use crate::caches::Kept;
 use crate::device_table::HostTable;
 use crate::walk::check::Suspect;
-use crate::walk::host_entry::{decode, marks};
+use crate::walk::host_entry::{decode, marks, DIRTY};
 use crate::walk::page::{reach, Fault, Need, Page, Rights, Step, Table};
 use crate::walk::tables::{answer, Host, Walk, ROUNDS};
 
@@ -90,7 +90,10 @@ impl Walk<'_> {
             let bits = marks(&step, host.had, need);
             match self.mark(slot, value, bits)? {
                 Some(found) => value = found,
-                None => return Ok(with_dirty(step, host.had != 3 || need.write)),
+                None => {
+                    let marked = bits & DIRTY != 0 && self.live.is_some();
+                    return Ok(with_dirty(step, host.had != 3 || marked));
+                }
             }
         }
         Err(Fault::Failed(slot))

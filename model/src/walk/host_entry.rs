@@ -8,7 +8,8 @@ use crate::walk::page::{reach, Fault, Need, Page, Rights, Step, Table};
 
 const PRESENT: u32 = 0;
 const ACCESSED: u64 = 1 << 5;
-const DIRTY: u64 = 1 << 6;
+/// D. Hardware sets it and software clears it.
+pub(super) const DIRTY: u64 = 1 << 6;
 const ADDRESS: u64 = mask(51, 12);
 /// In a leaf; bits 58:57 (page migration) belong to a feature that the model does not have.
 const LEAF_RESERVED: u64 = mask(58, 52);

@@ -3,9 +3,9 @@
 //! Contents of memory that look right more often than not: table entries, device-table entries,
 //! commands.
 
+use super::{Fuzz, PAGES};
 use crate::support::tables::{v1_leaf, v1_table, v2_leaf, v2_table};
 use crate::support::*;
-use crate::{Fuzz, PAGES};
 
 impl Fuzz {
     /// An address of a page in use, or of nothing.

@@ -81,12 +81,7 @@ fn leaf(entry: u64, level_: u64, size: u32, address: u64) -> Step<Reach> {
     if page & ((1 << size) - 1) != 0 {
         return Err(Stop::Open);
     }
-    Ok(Reach {
-        address: page | address & ((1 << size) - 1),
-        size: 1 << size,
-        read: true,
-        write: true,
-    })
+    Ok(reach(page, size, address))
 }
 
 fn encoded_leaf(entry: u64, level_: u64, address: u64) -> Step<Reach> {
@@ -102,10 +97,15 @@ fn encoded_leaf(entry: u64, level_: u64, address: u64) -> Step<Reach> {
     if level_ >= 4 {
         return Err(Stop::Open);
     }
-    Ok(Reach {
+    Ok(reach(page, size, address))
+}
+
+/// Where an address in a page of 2^size bytes goes. Rights come from the whole path.
+fn reach(page: u64, size: u32, address: u64) -> Reach {
+    Reach {
         address: page | address & ((1 << size) - 1),
         size: 1 << size,
         read: true,
         write: true,
-    })
+    }
 }

@@ -61,8 +61,7 @@ fn an_invalidation_takes_its_page_and_no_other() {
     for (requester, domain, page) in all() {
         let last = address(page) + ((1 << SIZES[page]) - 1);
         let words = command::invalidate_pages(domain, None, address(page), last, false);
-        bench.submit(&[words]);
-        bench.completion_wait();
+        bench.execute(&[words]);
         for (other, _, kept) in all() {
             let gone = (other, kept) == (requester, page);
             assert_eq!(hits(&mut bench, other, kept), !gone, "{other:x} {kept}");
@@ -77,8 +76,7 @@ fn dropping_a_domain_leaves_the_others() {
         for (other, _, page) in all() {
             hits(&mut bench, other, page);
         }
-        bench.submit(&[command::invalidate_domain(domain, None)]);
-        bench.completion_wait();
+        bench.execute(&[command::invalidate_domain(domain, None)]);
         for (other, _, page) in all() {
             assert_eq!(hits(&mut bench, other, page), other != requester);
         }

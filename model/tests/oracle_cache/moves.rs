@@ -3,7 +3,6 @@
 //! A change of the host table under the tables of a guest: whatever the walk of the guest went
 //! through is forgotten when that guest address is invalidated with GN = 0 (hardware.md 3.4).
 
-use amd_iommu_model::referee::GRACE;
 use amd_iommu_model::request::{Access, Answer};
 
 use crate::support::machine::FIRST;
@@ -62,8 +61,7 @@ fn nothing_of_a_page_that_was_taken_away_is_used_after_its_invalidation() {
         let page = steps[step] & !0xfff;
         host.unmap(&mut bench.machine, page, 0x1000);
         let words = command::invalidate_pages(DOMAIN, None, page, page + 0xfff, true);
-        bench.submit(&[words]);
-        bench.completion_wait();
+        bench.execute(&[words]);
         assert!(!reaches(&mut bench), "step {step}");
         assert_eq!(bench.violations(), Vec::<String>::new(), "step {step}");
     }
@@ -83,7 +81,6 @@ fn a_page_that_was_taken_away_is_still_used_before_its_invalidation() {
         host.unmap(&mut bench.machine, step & !0xfff, 0x1000);
     }
     assert!(reaches(&mut bench));
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     assert_ne!(bench.violations(), Vec::<String>::new());
 }

@@ -2,9 +2,9 @@
 
 //! Which devices and address spaces a world starts with.
 
-use crate::space::{Space, Table};
+use super::space::{Space, Table};
+use super::world::{Kind, DOMAINS, PASID};
 use crate::support::{Bench, Dte, Gcr3, HostTables, PageTables, GUEST_OFFSET};
-use crate::world::{Kind, DOMAINS, PASID};
 
 /// Spaces, requesters with their entries, the host table below guests, the table of PASIDs.
 pub type Setup = (

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::outcome::Outcome;
+use super::outcome::Outcome;
 use crate::support::{Dte, HostTables, Machine, PageTables, Rights};
 
 /// A requester and the entry of it that caches may know.

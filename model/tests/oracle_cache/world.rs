@@ -10,10 +10,10 @@ use amd_iommu_model::config::Features;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Config, Request};
 
+use super::outcome::{guest_outcome, through, under, Below, Outcome};
+use super::setup::{guest_spaces, host_spaces};
+use super::space::{Device, Space, Table};
 use crate::oracle::{verdict, Fault, Part, Verdict};
-use crate::outcome::{guest_outcome, through, under, Below, Outcome};
-use crate::setup::{guest_spaces, host_spaces};
-use crate::space::{Device, Space, Table};
 use crate::support::{Bench, Dte, Gcr3, HostTables, PageTables, Rights};
 
 /// Kind of translation.

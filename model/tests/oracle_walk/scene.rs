@@ -5,8 +5,8 @@
 use amd_iommu_model::request::Access;
 use proptest::prelude::*;
 
+use super::DOMAIN;
 use crate::support::*;
-use crate::DOMAIN;
 
 /// One mapping, as numbers to pick addresses, size and rights by.
 #[derive(Clone, Debug)]

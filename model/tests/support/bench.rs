@@ -3,6 +3,7 @@
 //! An IOMMU in a machine, with what a small driver would do.
 
 use amd_iommu_model::config::Features;
+use amd_iommu_model::referee::{Rule, GRACE};
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Config, Iommu, Request};
 
@@ -13,18 +14,15 @@ use super::machine::Machine;
 
 /// Offsets of MMIO registers (hardware.md 3.1).
 pub mod reg {
-    #![allow(missing_docs)]
     pub const DEVICE_TABLE: u64 = 0x00;
     pub const COMMAND_BASE: u64 = 0x08;
     pub const EVENT_BASE: u64 = 0x10;
     pub const CONTROL: u64 = 0x18;
     pub const EXCLUSION_BASE: u64 = 0x20;
     pub const EXCLUSION_LIMIT: u64 = 0x28;
-    pub const EFR: u64 = 0x30;
     pub const HW_EVENT_LOW: u64 = 0x40;
     pub const HW_EVENT_HIGH: u64 = 0x48;
     pub const HW_EVENT_STATUS: u64 = 0x50;
-    pub const EFR2: u64 = 0x1a0;
     pub const COMMAND_HEAD: u64 = 0x2000;
     pub const COMMAND_TAIL: u64 = 0x2008;
     pub const EVENT_HEAD: u64 = 0x2010;
@@ -34,7 +32,6 @@ pub mod reg {
 
 /// Bits of the control register (hardware.md 2.3).
 pub mod control {
-    #![allow(missing_docs)]
     pub const IOMMU: u64 = 1 << 0;
     pub const EVENT_LOG: u64 = 1 << 2;
     pub const EVENT_INT: u64 = 1 << 3;
@@ -118,8 +115,7 @@ impl Bench {
         self.enable_features();
         self.set_control(control::IOMMU);
         if self.iommu.config().features.invalidate_all() {
-            self.submit(&[command::invalidate_all()]);
-            self.completion_wait();
+            self.execute(&[command::invalidate_all()]);
         }
         self.set(reg::EVENT_BASE, self.log | CODE << 56);
         self.set(reg::EVENT_HEAD, 0);
@@ -174,8 +170,7 @@ impl Bench {
     /// Writes a device-table entry, has the cached one dropped and waits for that.
     pub fn install(&mut self, requester: u16, entry: &Dte) {
         self.put_entry(requester, entry.words());
-        self.submit(&[command::invalidate_entry(requester)]);
-        self.completion_wait();
+        self.execute(&[command::invalidate_entry(requester)]);
     }
 
     /// Puts commands into the ring, in as many doorbells as its size demands.
@@ -211,6 +206,29 @@ impl Bench {
         );
     }
 
+    /// Puts commands into the ring and waits until they are done.
+    pub fn execute(&mut self, commands: &[[u32; 4]]) {
+        self.submit(commands);
+        self.completion_wait();
+    }
+
+    /// Lets the time pass that software has for the invalidations it owes, and has the referee look.
+    pub fn end_grace(&mut self) {
+        self.machine.time += GRACE;
+        self.iommu.judge_pending(&self.machine);
+    }
+
+    /// Violations of a rule once every invalidation that is owed is late.
+    pub fn late(&mut self, rule: Rule) -> u64 {
+        self.end_grace();
+        self.iommu.referee().count_of(rule)
+    }
+
+    /// Uses of old translations that nobody has invalidated in time.
+    pub fn stale(&mut self) -> u64 {
+        self.late(Rule::StaleTranslation)
+    }
+
     /// Runs the IOMMU at the times it asks for until it has nothing more to do.
     pub fn advance(&mut self) {
         for _ in 0..MOST_WAKES {
@@ -235,6 +253,20 @@ impl Bench {
         }
         self.set(reg::EVENT_HEAD, head);
         events
+    }
+
+    /// The one event that there is.
+    pub fn only_event(&mut self) -> Logged {
+        let events = self.events();
+        assert_eq!(events.len(), 1, "{events:?}");
+        events[0]
+    }
+
+    /// The one event of a request without PASID, which is aborted.
+    pub fn aborts(&mut self, requester: u16, address: u64, access: Access) -> Logged {
+        let answer = self.dma(requester, address, access, None);
+        assert_eq!(answer, Answer::Abort);
+        self.only_event()
     }
 
     /// A request of a device: a supervisor access if it has a PASID, see [`Bench::request`].
@@ -279,5 +311,37 @@ impl Bench {
                 )
             })
             .collect()
+    }
+}
+
+/// Words that a sentence of the referee must not have.
+const FOREIGN: [&str; 9] = [
+    "Some(",
+    "None",
+    "Ok(",
+    "Err(",
+    "true",
+    "false",
+    "NotPresent",
+    "BadTable",
+    " { ",
+];
+
+/// A word of the programming language in a sentence for people.
+pub fn foreign_words(sentence: &str) -> Option<&'static str> {
+    FOREIGN.into_iter().find(|word| sentence.contains(word))
+}
+
+/// Whatever a test is about, what the referee said in it is plain.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for line in self.iommu.referee().violations() {
+            let sentence = &line.2.sentence;
+            let found = foreign_words(sentence);
+            assert_eq!(found, None, "{sentence}");
+        }
     }
 }

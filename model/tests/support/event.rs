@@ -10,8 +10,6 @@ pub struct Logged(pub [u32; 4]);
 pub const ILLEGAL_ENTRY: u8 = 1;
 /// IO_PAGE_FAULT.
 pub const PAGE_FAULT: u8 = 2;
-/// DEV_TAB_HARDWARE_ERROR.
-pub const ENTRY_ERROR: u8 = 3;
 /// PAGE_TAB_HARDWARE_ERROR.
 pub const TABLE_ERROR: u8 = 4;
 /// ILLEGAL_COMMAND_ERROR.
@@ -57,11 +55,6 @@ impl Logged {
     /// GN.
     pub fn gn(&self) -> bool {
         self.flag(16)
-    }
-
-    /// NX.
-    pub fn nx(&self) -> bool {
-        self.flag(17)
     }
 
     /// US.

@@ -54,8 +54,7 @@ impl Viommu {
     }
 
     fn reset(&mut self, gid: u16) {
-        self.bench.submit(&[command::reset_vmmio(gid)]);
-        self.bench.completion_wait();
+        self.bench.execute(&[command::reset_vmmio(gid)]);
     }
 
     fn write(&mut self, gid: u16, offset: u64, value: u64) {

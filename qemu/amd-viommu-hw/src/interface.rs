@@ -95,7 +95,7 @@ pub unsafe extern "C" fn viommu_model_setting(n: usize, name: *mut c_char, size:
         return false;
     };
     // SAFETY: As the caller promises.
-    unsafe { give_text(&text, name, size) };
+    unsafe { give_text(text, name, size) };
     true
 }
 

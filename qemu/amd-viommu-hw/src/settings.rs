@@ -3,12 +3,13 @@
 //! What the properties of the device say, by name and as text.
 
 use amd_iommu_model::config::{Config, Features, Readings, SettingError};
+use amd_iommu_model::event::LateEvent;
 use amd_iommu_model::schedule::Engine;
 
 use crate::trace::Destination;
 
 /// Settings beside the open questions, in the order in which they are listed.
-const PLAIN: [&str; 10] = [
+const PLAIN: [&str; 11] = [
     "preset",
     "efr",
     "efr2",
@@ -16,28 +17,18 @@ const PLAIN: [&str; 10] = [
     "vf-control",
     "async",
     "check-hits",
+    "event-late",
     "stats",
     "trace",
     "stall",
 ];
 
-/// Open questions are looked for up to this number.
-const LAST_QUESTION: u32 = 99;
+const NANOSECONDS_IN_MS: u64 = 1_000_000;
 
 /// Name of the n-th setting.
-pub fn name(index: usize) -> Option<String> {
-    let questions = (1..=LAST_QUESTION).map(|number| format!("oq-{number}"));
-    let questions = questions.filter(|name| is_question(name));
-    PLAIN
-        .iter()
-        .map(|name| name.to_string())
-        .chain(questions)
-        .nth(index)
-}
-
-/// The model knows best: a reading of no name is refused in one way or the other.
-fn is_question(name: &str) -> bool {
-    Readings::default().set(name, "") == Err(SettingError::UnknownReading)
+pub fn name(index: usize) -> Option<&'static str> {
+    let questions = Readings::QUESTIONS.iter().map(|(name, _)| *name);
+    PLAIN.into_iter().chain(questions).nth(index)
 }
 
 /// All settings of one device.
@@ -50,6 +41,7 @@ pub struct Settings {
     vf_control: Option<u64>,
     seed: Option<u64>,
     check_hits: Option<u32>,
+    late_event: Option<LateEvent>,
     readings: Readings,
     /// Where the statistics are written.
     pub statistics: Option<String>,
@@ -74,6 +66,7 @@ impl Settings {
             "vf-control" => self.vf_control = Some(aligned(value, 22)?),
             "async" => self.seed = optional(value)?,
             "check-hits" => self.check_hits = Some(small(value)?),
+            "event-late" => self.late_event = late_event(value)?,
             "stats" => self.statistics = Some(value.into()),
             "trace" => self.trace = Destination::parse(value),
             "stall" => self.stalled = engine(value)?,
@@ -104,6 +97,7 @@ impl Settings {
             vf_control_bar: self.vf_control,
             readings: self.readings,
             asynchrony: self.seed,
+            late_event: self.late_event,
             check_hits: self.check_hits.unwrap_or(plain.check_hits),
             ..plain
         }
@@ -141,6 +135,24 @@ fn optional(text: &str) -> Result<Option<u64>, String> {
     }
 }
 
+/// `NUMBER:MILLISECONDS`, `NUMBER:never` or `off`.
+fn late_event(text: &str) -> Result<Option<LateEvent>, String> {
+    let Some((event, delay)) = text.split_once(':') else {
+        return match text {
+            "off" => Ok(None),
+            _ => Err(format!("'{text}' is not off, N:MILLISECONDS or N:never")),
+        };
+    };
+    let delay = match delay {
+        "never" => None,
+        _ => Some(u64::from(small(delay)?) * NANOSECONDS_IN_MS),
+    };
+    Ok(Some(LateEvent {
+        number: number(event)?,
+        delay,
+    }))
+}
+
 fn engine(text: &str) -> Result<Option<Engine>, String> {
     match (text, text.strip_prefix("guest:")) {
         ("none", _) => Ok(None),
@@ -155,3 +167,6 @@ fn guest(gid: &str) -> Result<Engine, String> {
     let gid = u16::try_from(number(gid)?).map_err(|_| format!("'{gid}' is no guest ID"))?;
     Ok(Engine::GuestCommands(gid))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,18 +9,8 @@
 //! The search lasts MODEL_FUZZ_SECONDS (5 by default). A failure prints its seed;
 //! MODEL_FUZZ_SEED replays just that run.
 
-// A test may panic: it has failed then.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
 mod contents;
 mod random;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -29,8 +19,9 @@ use amd_iommu_model::config::Features;
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Config, Request};
 use random::Random;
-use support::bench::{control, reg};
-use support::*;
+
+use crate::support::bench::{control, reg};
+use crate::support::*;
 
 /// Steps of one run.
 const STEPS: u32 = 300;
@@ -324,7 +315,7 @@ fn config(random: &mut Random) -> Config {
     config.features.iotlb = random.chance(50);
     config.features.np_cache = random.chance(20);
     config.asynchrony = random.chance(50).then(|| random.next());
-    for (question, readings) in support::READINGS {
+    for (question, readings) in READINGS {
         let reading = random.pick(readings);
         config.readings.set(question, reading).expect("a reading");
     }

@@ -3,29 +3,18 @@
 //! Random tables of every format, with flaws, against the naive oracle: the same answer, the same
 //! fault in the event log, and nothing else changed in memory.
 
-// A test may panic: it has failed then.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
-#[path = "../oracle/mod.rs"]
-mod oracle;
 mod scene;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::collections::BTreeMap;
 
 use amd_iommu_model::config::Features;
 use amd_iommu_model::{Answer, Config, Request};
-use oracle::{verdict, Fault, Part, Reach, Verdict};
 use proptest::prelude::*;
 use scene::*;
-use support::bench::{control, reg};
-use support::*;
+
+use crate::oracle::{verdict, Fault, Part, Reach, Verdict};
+use crate::support::bench::{control, reg};
+use crate::support::*;
 
 const DEVICE: u16 = 0x0108;
 const DOMAIN: u16 = 0x11;
@@ -77,13 +66,7 @@ fn check_answer(answer: Answer, verdict: Verdict) -> Result<(), TestCaseError> {
     match (verdict, answer) {
         (Verdict::Open, _) | (Verdict::Fault(_), Answer::Abort) => Ok(()),
         (Verdict::Forward(reach), Answer::Forward(got)) => {
-            let got = Reach {
-                address: got.address,
-                size: got.size,
-                read: got.read,
-                write: got.write,
-            };
-            prop_assert_eq!(got, reach);
+            prop_assert_eq!(Reach::from(got), reach);
             Ok(())
         }
         (verdict, answer) => Err(TestCaseError::fail(format!(
@@ -193,8 +176,7 @@ fn run(scene: &Scene, queries: &[Query], update: bool) -> Result<(), TestCaseErr
     // The second round is answered from the caches where they hold anything.
     for query in queries.iter().chain(queries) {
         if forget {
-            bench.submit(&[command::invalidate_all()]);
-            bench.completion_wait();
+            bench.execute(&[command::invalidate_all()]);
         }
         check(&mut bench, part, words, &request_of(scene, query))?;
     }
@@ -208,7 +190,7 @@ fn run(scene: &Scene, queries: &[Query], update: bool) -> Result<(), TestCaseErr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(1024))]
 
     #[test]
     fn translations_and_faults_are_those_of_a_naive_walk(

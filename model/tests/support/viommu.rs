@@ -3,15 +3,6 @@
 //! What the tests of HW-vIOMMU share: a host that has set up the private address space, and guests
 //! with a command buffer, an event log and both maps (hardware.md 7.1 and 7.2).
 
-// Each test program compiles this module for itself and uses a part of it.
-#![allow(dead_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
-
 use amd_iommu_model::config::{Features, Readings};
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::Config;
@@ -21,7 +12,6 @@ use crate::support::{command, Bench, Dte, HostTables, Logged, Rights, GUEST_OFFS
 
 /// Offsets in a VF control block.
 pub mod ctl {
-    #![allow(missing_docs)]
     pub const DEVICE_MAP: u64 = 0x00;
     pub const DOMAIN_MAP: u64 = 0x08;
     pub const MISC: u64 = 0x10;
@@ -31,7 +21,6 @@ pub mod ctl {
 
 /// Offsets in a VF page.
 pub mod page {
-    #![allow(missing_docs)]
     pub const COMMAND_HEAD: u64 = 0x00;
     pub const COMMAND_TAIL: u64 = 0x08;
     pub const EVENT_HEAD: u64 = 0x10;
@@ -141,22 +130,19 @@ impl Host {
     /// The private address space has changed.
     pub fn flush_private(&mut self) {
         self.bench
-            .submit(&[command::invalidate_domain(PRIVATE_DOMAIN, None)]);
-        self.bench.completion_wait();
+            .execute(&[command::invalidate_domain(PRIVATE_DOMAIN, None)]);
     }
 
     /// The tables below the guests have changed.
     pub fn flush_parent(&mut self) {
         self.bench
-            .submit(&[command::invalidate_domain(PARENT_DOMAIN, None)]);
-        self.bench.completion_wait();
+            .execute(&[command::invalidate_domain(PARENT_DOMAIN, None)]);
     }
 
     /// A guest with empty maps, ready to be enabled: RESET_VMMIO, translate device ID, maps.
     pub fn guest(&mut self, gid: u16, code: u64) -> Guest {
         let translate_id = 0xfff0 - gid;
-        self.bench.submit(&[command::reset_vmmio(gid)]);
-        self.bench.completion_wait();
+        self.bench.execute(&[command::reset_vmmio(gid)]);
         self.bench.install(
             translate_id,
             &Dte::host(PARENT_DOMAIN, self.parent.root, self.parent.levels.into()),

@@ -2,10 +2,6 @@
 
 //! A device with guest tables, nested or not, for the tests of walks.
 
-// Each test program compiles this module for itself and uses a part of it.
-#![allow(dead_code)]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 use amd_iommu_model::request::Access;
 use amd_iommu_model::{Answer, Request};
 

@@ -3,31 +3,20 @@
 //! Random sequences of changes, invalidations (right ones, short ones, none) and requests against
 //! an oracle without caches, synchronous and with random delays.
 
-// A test may panic: it has failed then.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used
-)]
-
 mod keeps;
 mod moves;
-#[path = "../oracle/mod.rs"]
-mod oracle;
 mod outcome;
 mod setup;
 mod space;
-#[path = "../support/mod.rs"]
-mod support;
 mod world;
 
-use amd_iommu_model::referee::{Rule, GRACE};
+use amd_iommu_model::referee::Rule;
 use amd_iommu_model::Answer;
-use oracle::{Reach, Verdict};
 use proptest::prelude::*;
-use support::{command, Rights};
 use world::{Drop, Kind, World, ADDRESSES, POOL};
+
+use crate::oracle::{Reach, Verdict};
+use crate::support::{command, random_cases, Rights};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -161,8 +150,7 @@ fn send(world: &mut World, drop: Drop) {
         drop.last,
         drop.directories,
     );
-    world.bench.submit(&[words]);
-    world.bench.completion_wait();
+    world.bench.execute(&[words]);
     world.dropped(drop);
 }
 
@@ -192,8 +180,7 @@ fn apply_drop(world: &mut World, choice: &DropChoice) {
 
 fn drop_entry(world: &mut World, device: usize) {
     let requester = world.devices[device].requester;
-    world.bench.submit(&[command::invalidate_entry(requester)]);
-    world.bench.completion_wait();
+    world.bench.execute(&[command::invalidate_entry(requester)]);
     world.entry_dropped(device);
 }
 
@@ -204,8 +191,7 @@ fn apply(world: &mut World, op: &Op) -> Result<(), TestCaseError> {
         Op::Empty(space) => world.empty(*space),
         Op::Drop(choice) => apply_drop(world, choice),
         Op::DropAll => {
-            world.bench.submit(&[command::invalidate_all()]);
-            world.bench.completion_wait();
+            world.bench.execute(&[command::invalidate_all()]);
             world.all_dropped();
         }
         Op::Entry(device, iw, drop) => {
@@ -228,13 +214,8 @@ fn fits(answer: Answer, verdict: &Verdict) -> bool {
     match (answer, verdict) {
         (Answer::Abort, Verdict::Fault(_)) => true,
         (Answer::Forward(got), Verdict::Forward(reach)) => {
-            let got = Reach {
-                address: got.address,
-                size: reach.size,
-                read: got.read,
-                write: got.write,
-            };
-            got == *reach
+            let size = reach.size;
+            Reach { size, ..got.into() } == *reach
         }
         _ => false,
     }
@@ -252,8 +233,7 @@ fn serves(answer: Answer, verdict: &Verdict) -> bool {
 /// Violations when the time for every invalidation that is owed is over.
 fn stale(world: &mut World) -> u64 {
     let bench = &mut world.bench;
-    bench.machine.time += GRACE;
-    bench.iommu.judge_pending(&bench.machine);
+    bench.end_grace();
     let referee = world.bench.iommu.referee();
     referee.count_of(Rule::StaleTranslation) + referee.count_of(Rule::StaleDeviceEntry)
 }
@@ -358,7 +338,7 @@ fn whole_space(world: &World, space: usize) -> Drop {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(random_cases(1024))]
 
     #[test]
     fn answers_are_new_or_old_but_never_invented(

@@ -2,9 +2,6 @@
 
 //! A machine that remembers, in order, what the IOMMU did to it.
 
-// Each test program compiles this module for itself and uses a part of it.
-#![allow(dead_code)]
-
 use amd_iommu_model::{Abort, Interrupt, System};
 
 use crate::support::bench::reg;

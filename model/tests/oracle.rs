@@ -6,13 +6,10 @@
 //!
 //! Where hardware.md is silent it says [`Verdict::Open`], and the model may answer as it likes.
 
-// Each test program compiles this module for itself and uses a part of it.
-#![allow(dead_code)]
-
 mod guest;
 mod host;
 
-use amd_iommu_model::request::Access;
+use amd_iommu_model::request::{Access, Translation};
 use amd_iommu_model::Request;
 
 use crate::support::Machine;
@@ -52,6 +49,17 @@ pub struct Reach {
     pub read: bool,
     /// Writes are allowed.
     pub write: bool,
+}
+
+impl From<Translation> for Reach {
+    fn from(got: Translation) -> Self {
+        Reach {
+            address: got.address,
+            size: got.size,
+            read: got.read,
+            write: got.write,
+        }
+    }
 }
 
 /// What the event of a fault must say beside the request itself.
