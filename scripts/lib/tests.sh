@@ -59,11 +59,12 @@ test_boot()
 	count_boot "$hw_prefix$1" "$status"
 }
 
-# test_debug_boot NAME: the same for the sanitizer kernel, with scripts/boots/debug/NAME.conf.
+# test_debug_boot NAME: the same for the sanitizer kernel, with debug/NAME.conf.
 test_debug_boot()
 {
-	local status=0
+	local status=0 MODEL=${MODEL:-}
 	read_boot "debug/$1"
+	MODEL+=${settings:+${MODEL:+,}$settings}
 	say "VM: boot '$hw_prefix$1' of the sanitizer kernel: $subjects"
 	run_vng "${hw_prefix}debug-$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
 	count_boot "${hw_prefix}debug-$1" "$status"

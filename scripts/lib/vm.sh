@@ -9,7 +9,7 @@ vm_no_builtin=amd_iommu=off
 vm_iommus=1
 
 # Sets $iommu: the hardware that is to be tested, for the VM of this name. The IOMMU of the model is described
-# by a table of ours.
+# by a table of ours, and brings a device whose requests can carry everything that it looks at.
 describe_iommu_stock()
 {
 	iommu=(-device amd-iommu)
@@ -31,7 +31,7 @@ describe_iommu_model()
 		second_host_bridge "stats=$(model_statistics "$1-second"),$settings"
 	fi
 	"$top/selftests/ivrs/make-tables" "${words[@]}" >"$table"
-	iommu+=(-acpitable "file=$table")
+	iommu+=(-acpitable "file=$table" -device "amd-viommu-dma,bus=pcie.0,addr=0x16,ats=on,pasid=on")
 }
 
 # second_host_bridge SETTINGS: adds a host bridge with an IOMMU of its own, and puts the scratch drive there.

@@ -132,13 +132,12 @@ describe_kernel()
 	[ "$1" = v1 ] || append+=" amd_iommu=pgtbl_v2"
 }
 
-# Sets $vm_extra, $MODEL (settings of the model) and $statistics (the file that it leaves, or "-").
+# Sets $MODEL (settings of the model) and $statistics (the file that it leaves, or "-").
 # describe_hardware NAME ORDER
 describe_hardware()
 {
 	statistics=-
 	[ "$hw" = model ] || return 0
 	statistics=$(model_statistics "$1")
-	vm_extra=(-device "amd-viommu-dma,addr=0x16")
 	[ "$2" = sync ] || MODEL=async=1${MODEL:+,$MODEL}
 }

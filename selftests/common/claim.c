@@ -14,9 +14,9 @@
 #define NAME_LEN	48
 #define SAMPLES		4
 #define REJOIN_MS	10000
-/* What a quiet machine may grow by, whatever the number of cycles. */
-#define PAGES_NOISE	96
-#define OBJECTS_NOISE	72
+#define ROUNDS		5
+/* Growth below this cannot be told from noise, however few the cycles are. */
+#define NOISE		16
 
 int clients_unbind(void)
 {
@@ -41,7 +41,8 @@ bool iommu_traces_left(void)
 	       file_exists(VIOMMU_DEBUGFS) || module_loaded(MODULE_NAME);
 }
 
-struct leak_mark {
+/* A state of the machine's memory. */
+struct mark {
 	long long free_pages;
 	unsigned int count;
 	struct {
@@ -75,7 +76,7 @@ static void shrink_caches(void)
 		closedir(dir);
 }
 
-static void note_cache(struct leak_mark *mark, const char *name, long long objects)
+static void note_cache(struct mark *mark, const char *name, long long objects)
 {
 	unsigned int i;
 
@@ -93,7 +94,7 @@ static void note_cache(struct leak_mark *mark, const char *name, long long objec
 		mark->cache[i].objects = objects;
 }
 
-static void read_slabs(struct leak_mark *mark)
+static void read_slabs(struct mark *mark)
 {
 	FILE *file = fopen("/proc/slabinfo", "re");
 	char line[512], name[NAME_LEN];
@@ -140,14 +141,12 @@ static long long free_pages(void)
 	return sum / 4 + cpu_pages();
 }
 
-struct leak_mark *leak_mark(void)
+/* What memory holds after everything that may go has gone. */
+static void read_mark(struct mark *mark)
 {
-	struct leak_mark *mark = calloc(1, sizeof(*mark));
 	long long pages;
 	int i;
 
-	if (!mark)
-		return NULL;
 	shrink_caches();
 	for (i = 0; i < SAMPLES; i++) {
 		/* Frees may wait for a grace period and for workers. */
@@ -158,10 +157,9 @@ struct leak_mark *leak_mark(void)
 		if (pages > mark->free_pages)
 			mark->free_pages = pages;
 	}
-	return mark;
 }
 
-static long long objects_in(const struct leak_mark *mark, const char *cache)
+static long long objects_in(const struct mark *mark, const char *cache)
 {
 	unsigned int i;
 
@@ -172,35 +170,89 @@ static long long objects_in(const struct leak_mark *mark, const char *cache)
 	return 0;
 }
 
-/* Most of one object for each cycle, if that can be told from noise. */
-static long long limit(unsigned int cycles, long long noise)
+/* By how much a cache, or without a name the pages in use, grew in a round. */
+static long long growth(const struct mark *mark, const char *cache)
 {
-	long long most = cycles * 3LL / 4;
-
-	return most > noise ? most : noise;
+	if (!cache)
+		return mark[0].free_pages - mark[1].free_pages;
+	return objects_in(&mark[1], cache) - objects_in(&mark[0], cache);
 }
 
-const char *leak_since(struct leak_mark *mark, unsigned int cycles)
+static bool always_grew(const struct mark *marks, int rounds, const char *cache, long long least)
 {
-	struct leak_mark *now = leak_mark();
-	static char reason[256];
-	long long grown;
-	unsigned int i;
+	int i;
 
-	if (!now)
-		return "no memory to compare with";
-	reason[0] = '\0';
-	for (i = 0; i < now->count && !reason[0]; i++) {
-		grown = now->cache[i].objects - objects_in(mark, now->cache[i].name);
-		if (grown >= limit(cycles, OBJECTS_NOISE))
-			snprintf(reason, sizeof(reason), "%lld more objects in %s", grown,
-				 now->cache[i].name);
+	for (i = 0; i < rounds; i++) {
+		if (growth(&marks[i], cache) < least)
+			return false;
 	}
-	grown = mark->free_pages - now->free_pages;
-	if (!reason[0] && grown >= limit(cycles, PAGES_NOISE))
-		snprintf(reason, sizeof(reason), "%lld fewer free pages", grown);
-	free(now);
-	return reason[0] ? reason : NULL;
+	return true;
+}
+
+/* What grew by this much in each round so far: a sentence, or NULL. */
+static const char *suspect(const struct mark *marks, int rounds, long long least)
+{
+	const struct mark *last = &marks[rounds];
+	const char *cache = NULL;
+	static char reason[256];
+	unsigned int i;
+	int used, round;
+
+	for (i = 0; i < last->count && !cache; i++) {
+		if (always_grew(marks, rounds, last->cache[i].name, least))
+			cache = last->cache[i].name;
+	}
+	if (!cache && !always_grew(marks, rounds, NULL, least))
+		return NULL;
+	used = snprintf(reason, sizeof(reason), "%s %s grew in each round, by",
+			cache ? "objects in" : "pages", cache ?: "in use");
+	for (round = 0; round < rounds; round++)
+		used += snprintf(reason + used, sizeof(reason) - used, " %lld",
+				 growth(&marks[round], cache));
+	return reason;
+}
+
+/* Half of one for each cycle: some may be hidden by what goes meanwhile. */
+static long long least_growth(unsigned int cycles)
+{
+	return cycles / 2 > NOISE ? cycles / 2 : NOISE;
+}
+
+/* NULL, or which cycle failed. */
+static const char *run_cycles(int (*cycle)(const void *arg), const void *arg, unsigned int cycles)
+{
+	static char reason[64];
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < cycles; i++) {
+		ret = cycle(arg);
+		if (ret) {
+			snprintf(reason, sizeof(reason), "cycle %u failed: %d", i, ret);
+			return reason;
+		}
+	}
+	return NULL;
+}
+
+const char *cycles_leak(int (*cycle)(const void *arg), const void *arg, unsigned int cycles)
+{
+	struct mark *marks = calloc(ROUNDS + 1, sizeof(*marks));
+	const char *wrong = NULL;
+	int round = 0;
+
+	if (!marks)
+		return "no memory to compare with";
+	read_mark(&marks[0]);
+	do {
+		wrong = run_cycles(cycle, arg, cycles);
+		if (wrong)
+			break;
+		read_mark(&marks[++round]);
+		wrong = suspect(marks, round, least_growth(cycles));
+	} while (wrong && round < ROUNDS);
+	free(marks);
+	return wrong;
 }
 
 int client_claim(const char *name, const char *driver)

@@ -19,14 +19,13 @@ int client_claim(const char *name, const char *driver);
 /* Groups, class entries, debugfs folder: is any trace of an IOMMU driver left? */
 bool iommu_traces_left(void);
 
-/* What a machine's memory holds, after everything that may go has gone. */
-struct leak_mark;
-struct leak_mark *leak_mark(void);
 /*
- * Compares now with the mark: NULL, or what has grown by about one object
- * or one page for each cycle. Less than some dozens cannot be told from noise,
- * and what grows in one comparison may still be a cache: repeat before judging.
+ * Runs a cycle again and again, in rounds of so many: NULL, or what is wrong.
+ * What each cycle loses makes the same slab cache, or the pages in use, grow by
+ * about the number of cycles in every round. A cache that fills or a free that is
+ * late makes something grow once or twice, so the first round in which nothing
+ * of the kind is left ends the search.
  */
-const char *leak_since(struct leak_mark *mark, unsigned int cycles);
+const char *cycles_leak(int (*cycle)(const void *arg), const void *arg, unsigned int cycles);
 
 #endif

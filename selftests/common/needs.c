@@ -5,6 +5,7 @@
 #include "edu.h"
 #include "kmod.h"
 #include "needs.h"
+#include "vdma.h"
 #include "vfio.h"
 
 #define NVME_CLASS	0x010802
@@ -37,12 +38,25 @@ const char *need_module(void)
 		"the built-in driver runs this machine" : module_file_missing();
 }
 
+static const char *vfio_missing(void)
+{
+	return vfio_prepare() ? "needs vfio-pci and vfio_iommu_type1" : NULL;
+}
+
 const char *need_edus(struct pci_list *edus, unsigned int count)
 {
 	edu_find(edus);
 	if (edus->count < count)
 		return "needs more edu devices on the root bus";
-	return vfio_prepare() ? "needs vfio-pci and vfio_iommu_type1" : NULL;
+	return vfio_missing();
+}
+
+const char *need_vdma(struct pci_list *devices)
+{
+	pci_find_id(devices, VDMA_VENDOR, VDMA_DEVICE);
+	if (!devices->count)
+		return "needs amd-viommu-dma, which comes with the hardware model";
+	return vfio_missing();
 }
 
 const char *need_drive(struct block *block, const char *serial)

@@ -20,6 +20,8 @@ const char *need_iommu(void);
 const char *need_module(void);
 /* This many edu devices on the root bus, and VFIO to drive them. */
 const char *need_edus(struct pci_list *edus, unsigned int count);
+/* The test devices amd-viommu-dma, and VFIO to drive them. */
+const char *need_vdma(struct pci_list *devices);
 /*
  * All NVMe drives with their driver, behind the IOMMU if one is at work; finds
  * the one with this serial number.

@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/pci_regs.h>
 
 #include "pci.h"
 #include "util.h"
 
 #define PCI_DEVICES	"/sys/bus/pci/devices"
-#define PCI_COMMAND	4
-#define PCI_COMMAND_MEM_MASTER	0x6
 #define QEMU_SUBSYSTEM_VENDOR	0x1af4
 
 void pci_path(char *buf, size_t len, const char *name, const char *attr)
@@ -223,10 +222,48 @@ int pci_enable_dma(const char *name)
 	if (pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command)) {
 		ret = -EIO;
 	} else {
-		command |= PCI_COMMAND_MEM_MASTER;
+		command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 		if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 			ret = -EIO;
 	}
+	close(fd);
+	return ret;
+}
+
+/* Where an extended capability begins; 0: nowhere. Each is at least eight bytes long. */
+static unsigned int find_ext_cap(int fd, unsigned int capability)
+{
+	unsigned int at = PCI_CFG_SPACE_SIZE, left = PCI_CFG_SPACE_EXP_SIZE / 8;
+	__u32 header;
+
+	while (at && left--) {
+		if (pread(fd, &header, sizeof(header), at) != sizeof(header))
+			return 0;
+		if (PCI_EXT_CAP_ID(header) == capability)
+			return at;
+		at = PCI_EXT_CAP_NEXT(header);
+	}
+	return 0;
+}
+
+int pci_ext_word(const char *name, unsigned int capability, unsigned int offset)
+{
+	unsigned int at;
+	char path[128];
+	__u16 word;
+	int fd, ret;
+
+	pci_path(path, sizeof(path), name, "config");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	at = find_ext_cap(fd, capability);
+	if (!at)
+		ret = -ENOENT;
+	else if (pread(fd, &word, sizeof(word), at + offset) != sizeof(word))
+		ret = -EIO;
+	else
+		ret = word;
 	close(fd);
 	return ret;
 }

@@ -45,6 +45,8 @@ int pci_group(const char *name);
 int pci_group_type(const char *name, char *buf, size_t len);
 /* Memory decoding and bus mastering on, for a device without a driver. */
 int pci_enable_dma(const char *name);
+/* A 16-bit word of an extended capability; -ENOENT when the device has no such capability. */
+int pci_ext_word(const char *name, unsigned int capability, unsigned int offset);
 /* Is the IOMMU the one of QEMU, with its known limits? */
 bool iommu_is_qemu(void);
 

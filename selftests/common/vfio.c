@@ -172,6 +172,32 @@ void vfio_close(struct vfio_device *dev)
 		close(dev->group);
 }
 
+int vfio_enable_msix(struct vfio_device *dev, int event)
+{
+	char buf[sizeof(struct vfio_irq_set) + sizeof(event)];
+	struct vfio_irq_set *set = (void *)buf;
+
+	*set = (struct vfio_irq_set) {
+		.argsz = sizeof(buf),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = 1,
+	};
+	memcpy(set->data, &event, sizeof(event));
+	return ioctl(dev->device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
+}
+
+int vfio_disable_msix(struct vfio_device *dev)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+	};
+
+	return ioctl(dev->device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+}
+
 int vfio_map(int container, void *memory, __u64 iova, __u64 size, __u32 flags)
 {
 	struct vfio_iommu_type1_dma_map map = {

@@ -36,6 +36,9 @@ int vfio_open(struct vfio_device *dev, int container, const char *name);
 /* Takes a further device out of a group that is in a container already. */
 int vfio_open_in_group(struct vfio_device *dev, int group, const char *name);
 void vfio_close(struct vfio_device *dev);
+/* Message 0 of MSI-X goes to an eventfd. */
+int vfio_enable_msix(struct vfio_device *dev, int event);
+int vfio_disable_msix(struct vfio_device *dev);
 
 int vfio_map(int container, void *memory, __u64 iova, __u64 size, __u32 flags);
 /* Bytes that were unmapped, or a negative errno. */

@@ -151,11 +151,10 @@ TEST_F(fault, overflow_of_the_log_is_seen_and_recovered)
 
 	if (overflows < 0)
 		SKIP(return, "needs amd_viommu's counters");
-	/* One transfer gives events faster than any handler can take them. */
+	/* QEMU makes one transfer in one go: nobody takes an event meanwhile. */
 	ASSERT_EQ(0, edu_dma(&self->dev.edu, EDU_WRITE, IOVA, 0, EDU_BUFFER));
 	sleep_ms(500);
-	if (stats_read("event_overflows") == overflows)
-		SKIP(return, "this machine's event log did not overflow");
+	EXPECT_LT(overflows, stats_read("event_overflows"));
 	sleep_ms(FAULT_LIMIT_MS);
 	EXPECT_TRUE(next_fault(self, EDU_READ, 0xdcba0000, &fault));
 }

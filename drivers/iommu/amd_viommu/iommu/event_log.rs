@@ -29,6 +29,8 @@ struct Reader {
     pointer: u32,
     /// Since when its content has been missing.
     late_since: Option<Instant<Monotonic>>,
+    /// The log is being restarted.
+    restarting: bool,
 }
 
 impl Reader {
@@ -72,7 +74,7 @@ impl EventLog {
             mem: Pages::new(node, BYTES)?,
             shape: Ring::new(BYTES as u32).ok_or(EINVAL)?,
             reader <- new_spinlock_irq!(
-                Reader { pointer: 0, late_since: None },
+                Reader { pointer: 0, late_since: None, restarting: false },
                 "amd_viommu::event_log"
             ),
         })
@@ -132,10 +134,27 @@ impl EventLog {
     /// from 0 to 1. The log is enabled again even if it did not stop: without it nothing would ever
     /// be reported.
     ///
+    /// The interrupt thread and everybody who waits for a command may find the same overflow. One of
+    /// them at a time takes these steps: mixed with those of another they could end with the log off.
+    ///
     /// # Errors
     ///
-    /// `ETIMEDOUT` when the log does not stop or start.
+    /// `EBUSY` when somebody else is about it already or has just done it, `ETIMEDOUT` when the log
+    /// does not stop or start.
     pub(super) fn restart(&self, registers: &Registers) -> Result {
+        {
+            let mut reader = self.reader.lock();
+            if reader.restarting || !registers.status().event_overflow() {
+                return Err(EBUSY);
+            }
+            reader.restarting = true;
+        }
+        let result = Self::restart_overflowed(registers);
+        self.reader.lock().restarting = false;
+        result
+    }
+
+    fn restart_overflowed(registers: &Registers) -> Result {
         registers.control(|control| control.with_event_log_en(false).with_event_int_en(false));
         let stopped = registers.settle(|status| !status.event_log_run());
         registers.acknowledge(Status::EVENT_OVERFLOW);

@@ -137,11 +137,16 @@ impl Iommu {
     }
 
     fn restart_log(&self) {
+        let restarted = self.log.restart(&self.registers);
+        // Whoever else is restarting it will finish, and reports it.
+        if restarted.is_err_and(|error| error == EBUSY) {
+            return;
+        }
         Stats::count(&self.stats.event_overflows);
         if self.overflows.allows() {
             dev_warn!(self.dev, "event log overflow, events were lost\n");
         }
-        if self.log.restart(&self.registers).is_err() {
+        if restarted.is_err() {
             dev_err!(self.dev, "event log does not restart\n");
         }
     }
