@@ -11,7 +11,10 @@
 #include "requester.h"
 
 #define CYCLES		100
-#define CYCLES_SLOW	20	/* With sanitizers a cycle takes seconds, and kmemleak looks as well. */
+#define USER_CYCLES	50
+/* With sanitizers a cycle takes seconds, and kmemleak looks as well. */
+#define SLOWER		5
+#define USER_SLOWER	12
 #define WARM_UP		5
 
 FIXTURE(module) {
@@ -130,19 +133,20 @@ static int cycle_with_user(const void *edu)
 	return ret ? ret : viommu_unload();
 }
 
-static int cycles_here(void)
+static bool has_sanitizers(void)
 {
-	return file_exists("/sys/kernel/debug/kmemleak") ? CYCLES_SLOW : CYCLES;
+	return file_exists("/sys/kernel/debug/kmemleak");
 }
 
 TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 400)
 {
+	const unsigned int cycles = has_sanitizers() ? CYCLES / SLOWER : CYCLES;
 	const char *leak;
 	int i;
 
 	for (i = 0; i < WARM_UP; i++)
 		ASSERT_EQ(0, cycle(NULL));
-	leak = cycles_leak(cycle, NULL, cycles_here());
+	leak = cycles_leak(cycle, NULL, cycles);
 	EXPECT_EQ(NULL, leak) TH_LOG("%s", leak);
 	EXPECT_FALSE(iommu_traces_left());
 	EXPECT_EQ(0, interrupts());
@@ -154,8 +158,10 @@ TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 400)
 /* The same with a user in each cycle, so that domains come and go too. */
 TEST_F_TIMEOUT(module, cycles_with_a_user_leak_nothing, 200)
 {
-	const char *leak = cycles_leak(cycle_with_user, self->edus.name[0], cycles_here() / 2);
+	const unsigned int cycles = has_sanitizers() ? USER_CYCLES / USER_SLOWER : USER_CYCLES;
+	const char *leak;
 
+	leak = cycles_leak(cycle_with_user, self->edus.name[0], cycles);
 	EXPECT_EQ(NULL, leak) TH_LOG("%s", leak);
 }
 
