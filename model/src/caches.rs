@@ -270,3 +270,6 @@ fn drop_roots(roots: &mut Sets<Tag, Root>, tag: Tag) {
 fn overlap(range: Option<(u64, u64)>, pages: Pages) -> bool {
     range.is_some_and(|(start, last)| start <= pages.last && pages.start <= last)
 }
+
+#[cfg(test)]
+mod tests;

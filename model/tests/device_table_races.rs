@@ -145,6 +145,43 @@ fn the_wrong_orders_are_mixtures() {
     }
 }
 
+/// The half that fills the cache says nothing of the other, which is judged when it is used first.
+#[test]
+fn a_mixture_in_one_half_is_found_whichever_half_filled_the_cache() {
+    let forwarding = |entry| Dte {
+        iv: true,
+        int_ctl: 1,
+        ..entry
+    };
+    let old = forwarding(Dte::pass(1));
+    let new = Dte {
+        ig: true,
+        int_tab_len: 9,
+        ..forwarding(Dte::host(2, 0x2000, 3))
+    };
+    let half_written = Dte { ig: true, ..old };
+    let (memory, interrupt) = ((0x5000, Access::Read), (0xfee0_0000, Access::Write));
+    // The new table with the old DomainID; one of two new fields for interrupts.
+    let [table, ..] = new.words();
+    let [_, domain, fields, ids] = old.words();
+    for (met, good, bad) in [
+        ([table, domain, fields, ids], interrupt, memory),
+        (half_written.words(), memory, interrupt),
+    ] {
+        for (uses, mixtures) in [(&[good][..], 0), (&[good, bad], 1)] {
+            let mut bench = Bench::genoa();
+            bench.install(DEVICE, &old);
+            bench.put_entry(DEVICE, met);
+            for (address, access) in uses {
+                bench.dma(DEVICE, *address, *access, None);
+            }
+            bench.install(DEVICE, &new);
+            let found = bench.iommu.referee().count_of(Rule::TornDeviceEntry);
+            assert_eq!(found, mixtures, "{uses:x?}");
+        }
+    }
+}
+
 /// A processor that writes quadwords after so many reads of a place.
 struct Racing<'a> {
     machine: &'a mut Machine,

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The JSON of counters and violations, which scripts read: every key, in its order.
+//! The JSON of counters and violations, which scripts read: every key, in its order. What counts as
+//! a walk.
 
 use amd_iommu_model::counters::{Accesses, Aperture, Counters, Lookups};
 use amd_iommu_model::referee::{Referee, Rule};
+use amd_iommu_model::request::Access;
 
-use crate::support::Bench;
+use crate::support::stage::{Stage, DEVICE};
+use crate::support::{Bench, Dte, Rights};
 
 const EMPTY: &str = concat!(
     r#""registers":{"mmio":{},"vf":{},"vf_control":{}},"#,
@@ -148,4 +151,26 @@ fn statistics_are_one_object() {
         "{text}"
     );
     assert_eq!(text.matches('{').count(), text.matches('}').count());
+}
+
+/// Neither what the cache of final translations answers nor what passes through is a walk.
+#[test]
+fn walks_are_counted_by_kind() {
+    for (nested, expected) in [(false, (0, 2, 0)), (true, (1, 0, 2))] {
+        let mut stage = Stage::new(nested, 4, 0, 1);
+        stage.map(0x5000, 0x8000_9000, 0x1000, Rights::ALL);
+        stage.map(0x6000, 0x8000_a000, 0x1000, Rights::ALL);
+        // Without GIOV, a request without PASID meets the host table alone.
+        let entry = Dte {
+            giov: false,
+            ..stage.entry
+        };
+        stage.bench.install(DEVICE, &entry);
+        assert!(stage.target(0x8000_9000, Access::Read, None).is_some());
+        for address in [0x5000, 0x5008, 0x6000] {
+            assert!(stage.target(address, Access::Read, Some(1)).is_some());
+        }
+        let walks = stage.bench.iommu.counters().walks;
+        assert_eq!((walks.host, walks.guest, walks.nested), expected);
+    }
 }

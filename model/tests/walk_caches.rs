@@ -264,3 +264,30 @@ fn invalidate_all_drops_directories_and_gcr3_entries() {
     stage.target(0x5000, Access::Read, Some(1));
     assert_eq!(entries(&stage), 2 * cold);
 }
+
+/// GN = 0 speaks of guest physical addresses: directory entries of a guest table that is not nested
+/// were read through none, whatever the range.
+#[test]
+fn only_nested_directories_go_without_gn() {
+    for (nested, everything) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut stage = Stage::new(nested, 4, 0, 1);
+        stage.map(0x5000, 0x8000_9000, PAGE, Rights::ALL);
+        stage.map(0x6000, 0x8000_a000, PAGE, Rights::ALL);
+        stage.target(0x5000, Access::Read, Some(1));
+        let offset = stage.gcr3.offset;
+        let above = stage.tables.entry(&mut stage.bench.machine, 0x5000, 2) - offset;
+        let (first, last) = if everything {
+            (0, u64::MAX)
+        } else {
+            (above & !0xfff, above | 0xfff)
+        };
+        let command = command::invalidate_pages(DOMAIN, None, first, last, true);
+        stage.bench.execute(&[command]);
+        let before = stage.bench.iommu.counters().walks.entries;
+        assert!(stage.target(0x6000, Access::Read, Some(1)).is_some());
+        let read = stage.bench.iommu.counters().walks.entries - before;
+        // The leaf, or the GCR3 entry, the four levels, and two of the host table for all of them.
+        let expected = if nested { 1 + 4 + 2 } else { 1 };
+        assert_eq!(read, expected, "{nested} {first:x}");
+    }
+}

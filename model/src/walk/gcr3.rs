@@ -82,3 +82,6 @@ fn top(guest: &Guest, address: u64) -> Table {
         rights: Rights::ALL,
     }
 }
+
+#[cfg(test)]
+mod tests;
