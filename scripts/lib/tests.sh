@@ -55,8 +55,28 @@ test_boot()
 	MODEL+=${settings:+${MODEL:+,}$settings}
 	say "VM: boot '$hw_prefix$1': $subjects"
 	make_initramfs "$acpi"
-	run_vm "$hw_prefix$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
+	boot_once "$1" || status=$?
+	if lost_timer "$hw_prefix$1"; then
+		say "VM: the emulator has lost a processor's timer; once more (the first log: $hw_prefix$1.lost.kernel.log)"
+		mv "$logs/$hw_prefix$1.kernel.log" "$logs/$hw_prefix$1.lost.kernel.log"
+		add_result "$hw_prefix$1/timer-of-the-emulator" 0 0 1 -
+		status=0
+		boot_once "$1" || status=$?
+	fi
 	count_boot "$hw_prefix$1" "$status"
+}
+
+boot_once()
+{
+	run_vm "$hw_prefix$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null
+}
+
+# lost_timer BOOT: whether a virtual processor stopped getting its timer, as happens under TCG once in some hundred
+# boots. The kernel says so, and this driver is in no call trace. Shown as a skipped test; twice is a failure.
+lost_timer()
+{
+	local log=$logs/$1.kernel.log
+	grep -q 'Possible timer handling issue on cpu' "$log" && ! grep -q '\[amd_viommu\]' "$log"
 }
 
 # test_debug_boot NAME: the same for the sanitizer kernel, with debug/NAME.conf.
