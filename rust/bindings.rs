@@ -46,6 +46,20 @@ pub mod shim {
         #[link_name = "kernel_ext_store128"]
         pub fn store128(slot: *mut c_void, low: u64, high: u64);
 
+        #[link_name = "kernel_ext_set_uncached"]
+        pub fn set_uncached(mem: *mut c_void, pages: c_uint) -> c_int;
+        #[link_name = "kernel_ext_set_cached"]
+        pub fn set_cached(mem: *mut c_void, pages: c_uint) -> c_int;
+        #[link_name = "kernel_ext_vma_uncached"]
+        pub fn vma_uncached(vma: *mut vm_area_struct);
+
+        #[link_name = "kernel_ext_vfio_group_file"]
+        pub fn vfio_group_file(file: *mut file) -> c_int;
+        #[link_name = "kernel_ext_vfio_drives"]
+        pub fn vfio_drives(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_vfio_covers"]
+        pub fn vfio_covers(file: *mut file, pdev: *mut pci_dev) -> bool;
+
         #[link_name = "kernel_ext_pt_iommu_deinit"]
         pub fn pt_iommu_deinit(table: *mut pt_iommu);
         #[link_name = "kernel_ext_top_lock_init"]

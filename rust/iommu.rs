@@ -16,11 +16,13 @@
 mod domain;
 pub mod generic_pt;
 mod ops;
+mod private;
 mod registration;
 mod reserved;
 
 pub use domain::PagingDomain;
 pub use ops::Ops;
+pub use private::{Access, PrivateDomain};
 pub use registration::{Attribute, Handle, Registration};
 pub use reserved::{Regions, Reserved};
 
@@ -155,6 +157,10 @@ pub trait Paging: Send + Sync + 'static {
     /// Makes the hardware use a new top table. Called with the lock of the table's top held and
     /// interrupts off; on return the hardware must not use the old top any more.
     fn change_top(&self, top: generic_pt::Top);
+
+    /// The domain is about to be freed. Called before anything of it goes, even if it was never
+    /// completed; on return the hardware must not use its page table any more. May sleep.
+    fn sever(&self);
 
     /// From now on all DMA is cache coherent whatever the device asks; false if that cannot be.
     fn enforce_cache_coherency(&self) -> bool;

@@ -79,10 +79,20 @@ impl Pages {
         false
     }
 
+    /// Physical address.
+    pub fn phys(&self) -> u64 {
+        // SAFETY: By the type invariant `mem` points to memory in the direct map.
+        unsafe { shim::virt_to_phys(self.mem.as_ptr().cast()) }
+    }
+
     /// Address for the device, see [`encrypted`].
     pub fn address(&self) -> u64 {
-        // SAFETY: By the type invariant `mem` points to memory in the direct map.
-        encrypted(unsafe { shim::virt_to_phys(self.mem.as_ptr().cast()) })
+        encrypted(self.phys())
+    }
+
+    /// The first byte, in the direct map.
+    pub(crate) fn as_ptr(&self) -> *mut u8 {
+        self.mem.as_ptr()
     }
 
     fn slot<T>(&self, offset: usize) -> Result<*mut T> {
@@ -160,6 +170,10 @@ impl Pages {
         self.kept.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.load(Ordering::Relaxed)
+    }
+
     /// Makes all earlier writes visible to the device before any later one.
     pub fn publish(&self) {
         barrier::dma_mb(barrier::Write);
@@ -168,7 +182,7 @@ impl Pages {
 
 impl Drop for Pages {
     fn drop(&mut self) {
-        if self.kept.load(Ordering::Relaxed) {
+        if self.is_kept() {
             return;
         }
         // SAFETY: By the type invariant this is the allocation and its order.

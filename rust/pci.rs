@@ -9,6 +9,7 @@ pub use driver::FixedAdapter;
 pub use topology::{for_each_alias, shares_fate};
 
 use crate::bindings::{self, shim};
+use core::ptr::NonNull;
 use kernel::{
     pci::{Device, DeviceId},
     prelude::*,
@@ -83,6 +84,18 @@ pub fn is_bridge(pdev: &Device) -> bool {
             | bindings::PCI_CLASS_BRIDGE_ISA
             | bindings::PCI_CLASS_BRIDGE_PCI
     )
+}
+
+/// The function with this segment and requester ID.
+pub fn find(segment: u16, devid: u16) -> Option<ARef<Device>> {
+    let (bus, devfn) = (devid >> 8, devid & 0xff);
+    // SAFETY: Any numbers may be asked for; absence is reported by a null pointer.
+    let raw =
+        unsafe { bindings::pci_get_domain_bus_and_slot(segment.into(), bus.into(), devfn.into()) };
+    let raw = NonNull::new(raw.cast::<Device>())?;
+    // SAFETY: The call returns a counted reference, which goes to the caller. `Device` is a
+    // transparent wrapper.
+    Some(unsafe { ARef::from_raw(raw) })
 }
 
 /// All PCI functions of the system, each with a counted reference.

@@ -7,6 +7,9 @@
 #include <linux/io.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
+#include <linux/set_memory.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_core.h>
 
 #include "helpers.h"
 
@@ -50,6 +53,81 @@ void kernel_ext_store128(void *slot, u64 low, u64 high)
 
 	while (!try_cmpxchg128(ptr, &old, new))
 		;
+}
+
+int kernel_ext_set_uncached(void *mem, unsigned int pages)
+{
+	return set_memory_uc((unsigned long)mem, pages);
+}
+
+int kernel_ext_set_cached(void *mem, unsigned int pages)
+{
+	return set_memory_wb((unsigned long)mem, pages);
+}
+
+/* Registers are not memory, so the host's key does not apply to them. */
+void kernel_ext_vma_uncached(struct vm_area_struct *vma)
+{
+	pgprot_t prot = pgprot_noncached(vma->vm_page_prot);
+
+	vma->vm_page_prot = pgprot_decrypted(prot);
+}
+
+/*
+ * VFIO is asked for by name at run time, so that this module neither needs nor
+ * loads it. A file or a driver of VFIO exists only while it is loaded.
+ */
+int kernel_ext_vfio_group_file(struct file *file)
+{
+	bool (*is_valid)(struct file *file) = symbol_get(vfio_file_is_valid);
+	bool (*is_group)(struct file *file) = symbol_get(vfio_file_is_group);
+	int ret = -EINVAL;
+
+	if (is_group && is_group(file))
+		ret = 0;
+	else if (is_valid && is_valid(file))
+		ret = -EOPNOTSUPP;
+	if (is_group)
+		symbol_put(vfio_file_is_group);
+	if (is_valid)
+		symbol_put(vfio_file_is_valid);
+	return ret;
+}
+
+/*
+ * Whether the driver of the device is one of those that keep a struct
+ * vfio_pci_core_device as their data. Called with the device lock held.
+ */
+bool kernel_ext_vfio_drives(struct pci_dev *pdev)
+{
+	const struct pci_error_handlers *handlers;
+	const struct device_driver *driver = pdev->dev.driver;
+	bool drives;
+
+	handlers = symbol_get(vfio_pci_core_err_handlers);
+	if (!handlers)
+		return false;
+	drives = driver && to_pci_driver(driver)->err_handler == handlers;
+	symbol_put(vfio_pci_core_err_handlers);
+	return drives && pci_get_drvdata(pdev);
+}
+
+/*
+ * Whether the group file is the one of the device. Called with the device lock
+ * held and kernel_ext_vfio_drives() true.
+ */
+bool kernel_ext_vfio_covers(struct file *file, struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = pci_get_drvdata(pdev);
+	bool (*has_dev)(struct file *file, struct vfio_device *device);
+	bool covers;
+
+	has_dev = symbol_get(vfio_file_has_dev);
+	if (!has_dev)
+		return false;
+	covers = has_dev(file, &core->vdev);
+	symbol_put(vfio_file_has_dev);
+	return covers;
 }
 
 void kernel_ext_pt_iommu_deinit(struct pt_iommu *table)

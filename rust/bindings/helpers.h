@@ -16,6 +16,18 @@ u64 kernel_ext_sme_mask(void);
 bool kernel_ext_has_store128(void);
 void kernel_ext_store128(void *slot, u64 low, u64 high);
 
+/* Memory that the CPU does not cache. */
+int kernel_ext_set_uncached(void *mem, unsigned int pages);
+int kernel_ext_set_cached(void *mem, unsigned int pages);
+
+/* Register pages in the address space of a process. */
+void kernel_ext_vma_uncached(struct vm_area_struct *vma);
+
+/* What a file and a device are to VFIO, which may not be there. */
+int kernel_ext_vfio_group_file(struct file *file);
+bool kernel_ext_vfio_drives(struct pci_dev *pdev);
+bool kernel_ext_vfio_covers(struct file *file, struct pci_dev *pdev);
+
 /* Generic page tables and the lock of their top pointer. */
 void kernel_ext_pt_iommu_deinit(struct pt_iommu *table);
 void kernel_ext_top_lock_init(spinlock_t *lock);

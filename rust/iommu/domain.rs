@@ -27,7 +27,7 @@ pub struct PagingDomain<D: Driver> {
     top_lock: Opaque<bindings::spinlock_t>,
     driver: D::Domain,
     /// Goes last: the code that frees the rest belongs to it.
-    _module: ModuleReference,
+    _module: Option<ModuleReference>,
 }
 
 /// Keeps a module loaded. A domain may outlive every device that could do so.
@@ -68,6 +68,24 @@ impl<D: Driver> PagingDomain<D> {
     /// `ENODEV` when the module is being unloaded.
     pub fn new(driver: D::Domain, config: Config, node: i32) -> Result<Pin<KBox<Self>>> {
         let module = ModuleReference::new(D::module())?;
+        Self::build(driver, config, node, Some(module))
+    }
+
+    /// Makes a domain for the driver's own use, which goes before the module does.
+    ///
+    /// # Errors
+    ///
+    /// As [`PagingDomain::new`].
+    pub fn own(driver: D::Domain, config: Config, node: i32) -> Result<Pin<KBox<Self>>> {
+        Self::build(driver, config, node, None)
+    }
+
+    fn build(
+        driver: D::Domain,
+        config: Config,
+        node: i32,
+        module: Option<ModuleReference>,
+    ) -> Result<Pin<KBox<Self>>> {
         let domain = KBox::pin_init(
             pin_init!(Self {
                 table <- Opaque::ffi_init(move |slot: *mut Table<D>| {
@@ -138,6 +156,7 @@ impl<D: Driver> PagingDomain<D> {
 #[pinned_drop]
 impl<D: Driver> PinnedDrop for PagingDomain<D> {
     fn drop(self: Pin<&mut Self>) {
+        self.driver.sever();
         // SAFETY: No device walks the table any more. One that was never initialised has no
         // operations, which the call checks.
         unsafe { shim::pt_iommu_deinit(self.table.get().cast()) };

@@ -237,3 +237,31 @@ fn commands_have_names() {
         assert_eq!(command.name(), name);
     }
 }
+
+#[test]
+fn w45_w46_guest_translations() {
+    let all = Command::invalidate_guest_pages(0x11, 0x1_2345, Range::ALL);
+    assert_eq!(all.0, [0x0001_2345, 0x3000_0011, 0xFFFF_F007, 0x7FFF_FFFF]);
+
+    // The example without PDE has directory entries stay, which is never asked for here.
+    let page = Range::new(0x7FFF_1234_5000, 0x7FFF_1234_5FFF);
+    let one = Command::invalidate_guest_pages(0x11, 0, page);
+    assert_eq!(one.0, [0, 0x3000_0011, 0x1234_5006, 0x0000_7FFF]);
+}
+
+/// Hardware reference 3.4: 20 bits.
+#[test]
+fn a_pasid_that_is_too_wide_is_cut_off() {
+    let command = Command::invalidate_guest_pages(0, u32::MAX, Range::ALL);
+    assert_eq!(command.0[0], 0x000F_FFFF);
+}
+
+#[test]
+fn w58_w59_reset_of_a_guest() {
+    assert_eq!(Command::reset_vmmio(1).0, [0x9000_0001, 0xA000_0000, 0, 0]);
+    assert_eq!(
+        Command::reset_vmmio(0x7FFF).0,
+        [0x9000_7FFF, 0xA000_0000, 0, 0]
+    );
+    assert_eq!(Command::reset_vmmio(1).name(), "RESET_VMMIO");
+}

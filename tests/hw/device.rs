@@ -2,13 +2,16 @@
 
 //! Every order of events in the life of a device.
 //!
-//! The driver and the hardware are modelled: the entry, what the hardware may have cached under it,
-//! and the lists of domains. From the start, every event is tried in every reachable state of the
-//! whole, until nothing new is found.
+//! The driver, the hardware and the owner of a lease are modelled: the entry, what the hardware may
+//! have cached under it, the lists of domains, and what the owner believes. From the start, every
+//! event is tried in every reachable state of the whole, until nothing new is found.
 
-use std::collections::{HashSet, VecDeque};
+mod lease;
 
-use hw::device::{step, Event, Output, Refused, State, Target};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use hw::device::{step, Entry, Event, Output, Refused, Stale, State, Target};
+use hw::dte::GuestEntry;
 
 const IDENTITY: u16 = 1;
 const TARGETS: [Target; 4] = [
@@ -27,11 +30,16 @@ fn events() -> Vec<Event> {
         Event::IommuGone,
     ];
     events.extend(TARGETS.map(Event::Attach));
+    events.extend(lease::events());
     events
 }
 
 fn claimed(target: Target, attached: bool) -> State {
-    State::Claimed { target, attached }
+    State::Claimed {
+        target,
+        attached,
+        lease: None,
+    }
 }
 
 fn id_of(target: Target) -> Option<u16> {
@@ -41,24 +49,62 @@ fn id_of(target: Target) -> Option<u16> {
     }
 }
 
+fn stale(target: Target) -> Option<Stale> {
+    let domain_id = id_of(target)?;
+    Some(Stale {
+        domain_id,
+        guest: false,
+    })
+}
+
+/// The domain ID in the entry, whether a guest's table is in use, and the domain whose page table is.
+fn uses(entry: Entry) -> (Option<u16>, bool, Option<u16>) {
+    match entry {
+        Entry::Plain(Target::Blocked) => (None, false, None),
+        Entry::Plain(Target::Identity(id)) => (Some(id), false, None),
+        Entry::Plain(Target::Paging(id)) => (Some(id), false, Some(id)),
+        Entry::Guest(lease) => {
+            let parent = Some(lease.parent);
+            match lease.guest {
+                GuestEntry::Blocked => (None, false, None),
+                GuestEntry::Stage2 => (parent, false, parent),
+                GuestEntry::Identity { domain_id, .. } => (Some(domain_id), false, parent),
+                GuestEntry::Nested { domain_id, .. } => (Some(domain_id), true, parent),
+            }
+        }
+    }
+}
+
+/// Translations in a cache of the hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Cached {
+    domain_id: u16,
+    /// A guest's table has been used too.
+    guest: bool,
+    /// Under which entry they were made.
+    entry: usize,
+}
+
 /// The state machine, and everything that its outputs act on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     state: State,
-    entry: Target,
-    /// Bit n: the hardware may hold translations under domain ID n.
-    cached: u32,
+    entry: Entry,
+    cached: BTreeSet<Cached>,
     /// Bit n: the device is on the list of the domain with ID n.
     lists: u32,
+    /// The owner of a lease believes to have the device.
+    lent: bool,
 }
 
 impl World {
     fn new() -> Self {
         Self {
             state: State::Absent,
-            entry: Target::Blocked,
-            cached: 0,
+            entry: Entry::Plain(Target::Blocked),
+            cached: BTreeSet::new(),
             lists: 0,
+            lent: false,
         }
     }
 
@@ -68,28 +114,49 @@ impl World {
             assert_eq!(self.lists & (1 << id), 0, "joins once");
             self.lists |= 1 << id;
         }
-        if let Some(target) = output.write {
-            if let Target::Paging(id) = target {
+        if let Some(entry) = output.write {
+            if let (_, _, Some(id)) = uses(entry) {
                 assert_ne!(self.lists & (1 << id), 0, "an unmap would miss the device");
             }
-            self.entry = target;
+            // What was made under the entry before is told apart from now on.
+            let old = std::mem::take(&mut self.cached);
+            let changed = usize::from(entry != self.entry);
+            self.cached.extend(old.into_iter().map(|cached| Cached {
+                entry: cached.entry + changed,
+                ..cached
+            }));
+            self.entry = entry;
             self.use_entry();
         }
-        if let Some(id) = output.flush {
-            self.cached &= !(1 << id);
+        if let Some(stale) = output.flush {
+            self.cached.retain(|cached| {
+                cached.domain_id != stale.domain_id || cached.guest && !stale.guest
+            });
             self.use_entry();
         }
         if let Some(id) = output.leave {
             assert_ne!(self.lists & (1 << id), 0, "leaves what it joined");
-            assert_eq!(self.cached & (1 << id), 0, "the table may be freed now");
+            assert_ne!(uses(self.entry).2, Some(id), "the table may be freed now");
+            assert!(
+                self.cached.iter().all(|cached| cached.entry == 0),
+                "the table may be freed now"
+            );
             self.lists &= !(1 << id);
+        }
+        if output.lost {
+            assert!(self.lent, "nobody has the device");
+            self.lent = false;
         }
     }
 
     /// The device makes a request.
     fn use_entry(&mut self) {
-        if let Some(id) = id_of(self.entry) {
-            self.cached |= 1 << id;
+        if let (Some(domain_id), guest, _) = uses(self.entry) {
+            self.cached.insert(Cached {
+                domain_id,
+                guest,
+                entry: 0,
+            });
         }
     }
 
@@ -97,28 +164,42 @@ impl World {
         let (state, output) = step(self.state, event).ok()?;
         let mut next = self.clone();
         next.state = state;
+        match event {
+            Event::Lend(_) => next.lent = true,
+            Event::TakeBack => next.lent = false,
+            _ => {}
+        }
         next.execute(output);
         Some(next)
     }
 
     /// What holds at any time.
     fn check(&self) {
-        let current = id_of(self.entry).map_or(0, |id| 1 << id);
-        assert_eq!(self.cached & !current, 0, "stale translations: {self:?}");
-        let listed = match self.entry {
-            Target::Paging(id) => 1 << id,
-            _ => 0,
+        assert!(
+            self.cached.iter().all(|cached| cached.entry == 0),
+            "stale translations: {self:?}"
+        );
+        let listed = match (self.state.lease(), self.entry) {
+            (Some(lease), _) => 1 << lease.parent,
+            (None, Entry::Plain(Target::Paging(id))) => 1 << id,
+            (None, _) => 0,
         };
         assert_eq!(self.lists, listed, "lists are wrong: {self:?}");
+        assert_eq!(self.lent, self.state.lease().is_some(), "{self:?}");
 
         match self.state {
-            State::Absent => assert_eq!(self.entry, Target::Blocked),
-            State::Untouched(id) => assert_eq!(self.entry, Target::Identity(id)),
-            State::Claimed { target, .. } => assert_eq!(self.entry, target),
-            State::Gone => assert!(!matches!(self.entry, Target::Paging(_))),
+            State::Absent => assert_eq!(self.entry, Entry::Plain(Target::Blocked)),
+            State::Untouched(id) => assert_eq!(self.entry, Entry::Plain(Target::Identity(id))),
+            State::Claimed {
+                target,
+                lease: None,
+                ..
+            } => assert_eq!(self.entry, Entry::Plain(target)),
+            State::Claimed { target, .. } => lease::check(target, self),
+            State::Gone => assert_eq!(uses(self.entry).2, None),
         }
-        if let Some(target) = self.state.target() {
-            assert_eq!(target, self.entry);
+        if let Some(entry) = self.state.entry() {
+            assert_eq!(entry, self.entry);
         }
     }
 }
@@ -157,7 +238,11 @@ fn transitions() -> Vec<(World, Event, World)> {
 
 #[test]
 fn every_order_of_events_keeps_the_invariants() {
-    let states: HashSet<State> = reachable().into_iter().map(|world| world.state).collect();
+    let states: HashSet<State> = reachable()
+        .into_iter()
+        .map(|world| world.state)
+        .filter(|state| state.lease().is_none())
+        .collect();
 
     let mut expected = HashSet::from([
         State::Absent,
@@ -175,7 +260,9 @@ fn changing_the_entry_always_flushes_what_was_before() {
     for (world, event, _) in transitions() {
         let (_, output) = step(world.state, event).unwrap();
         if output.write.is_some() {
-            assert_eq!(output.flush, id_of(world.entry), "{world:?} {event:?}");
+            let (id, guest, _) = uses(world.entry);
+            let before = id.map(|domain_id| Stale { domain_id, guest });
+            assert_eq!(output.flush, before, "{world:?} {event:?}");
         }
     }
 }
@@ -187,7 +274,15 @@ fn probe_writes_nothing() {
         if event == Event::Probe {
             let (state, output) = step(before.state, event).unwrap();
             assert_eq!(output, Output::default());
-            assert_eq!(state, claimed(before.entry, false));
+            assert_eq!(state.entry(), Some(before.entry));
+            assert!(matches!(
+                state,
+                State::Claimed {
+                    attached: false,
+                    lease: None,
+                    ..
+                }
+            ));
             assert_eq!(after.entry, before.entry);
         }
     }
@@ -199,8 +294,8 @@ fn a_failed_attach_ends_blocked_and_on_no_list() {
     for (before, event, after) in transitions() {
         if event == Event::AttachFailed && before.state != State::Gone {
             assert_eq!(after.state, claimed(Target::Blocked, true));
-            assert_eq!(after.entry, Target::Blocked);
-            assert_eq!((after.lists, after.cached), (0, 0));
+            assert_eq!(after.entry, Entry::Plain(Target::Blocked));
+            assert_eq!((after.lists, after.cached.len()), (0, 0));
         }
     }
 }
@@ -217,9 +312,10 @@ fn a_failed_attach_always_writes() {
             };
             let expected = Output {
                 join: None,
-                write: Some(Target::Blocked),
-                flush: id_of(target),
+                write: Some(Entry::Plain(Target::Blocked)),
+                flush: stale(target),
                 leave: paging,
+                lost: false,
             };
             assert_eq!(output, expected);
         }
@@ -233,7 +329,7 @@ fn a_claim_that_fails_leaves_the_device_working() {
         let released = released.step(Event::Release(IDENTITY)).unwrap();
 
         assert_eq!(released.state, State::Untouched(IDENTITY));
-        assert_eq!(released.entry, Target::Identity(IDENTITY));
+        assert_eq!(released.entry, Entry::Plain(Target::Identity(IDENTITY)));
     }
 
     let identity = claimed(Target::Identity(IDENTITY), false);
@@ -241,14 +337,14 @@ fn a_claim_that_fails_leaves_the_device_working() {
     assert_eq!(output, Output::default(), "it is so already");
     let (state, output) = step(identity, Event::Release(7)).unwrap();
     assert_eq!(state, State::Untouched(7));
-    assert_eq!(output.write, Some(Target::Identity(7)));
+    assert_eq!(output.write, Some(Entry::Plain(Target::Identity(7))));
 }
 
 #[test]
 fn release_never_leaves_a_page_table_in_force() {
     for (before, event, after) in transitions() {
         if matches!(event, Event::Release(_)) {
-            assert!(!matches!(after.entry, Target::Paging(_)));
+            assert_eq!(uses(after.entry).2, None);
             assert_eq!(after.lists, 0);
             assert!(matches!(
                 after.state,
@@ -257,10 +353,10 @@ fn release_never_leaves_a_page_table_in_force() {
         }
         if let (State::Claimed { attached: true, .. }, Event::Release(_)) = (before.state, event) {
             let entry = match before.entry {
-                Target::Paging(_) => Target::Blocked,
-                other => other,
+                Entry::Plain(Target::Identity(id)) => Target::Identity(id),
+                _ => Target::Blocked,
             };
-            assert_eq!(after.entry, entry);
+            assert_eq!(after.entry, Entry::Plain(entry));
         }
     }
 }
@@ -324,7 +420,8 @@ fn a_claimed_device_goes_anywhere_and_back() {
                 let from_state = claimed(from, attached);
                 let (next, output) = step(from_state, Event::Attach(to)).unwrap();
                 assert_eq!(next, claimed(to, true));
-                assert_eq!(output.write, (from != to).then_some(to));
+                let write = (from != to).then_some(Entry::Plain(to));
+                assert_eq!(output.write, write);
             }
         }
     }
@@ -346,7 +443,7 @@ fn left_alone() -> World {
 #[test]
 fn a_device_with_a_driver_keeps_its_identity() {
     let world = left_alone();
-    assert_eq!(world.entry, Target::Identity(IDENTITY));
+    assert_eq!(world.entry, Entry::Plain(Target::Identity(IDENTITY)));
     for target in TARGETS {
         assert_eq!(step(world.state, Event::Attach(target)), Err(Refused));
     }
@@ -354,7 +451,7 @@ fn a_device_with_a_driver_keeps_its_identity() {
     let gone = world.step(Event::IommuGone).unwrap();
     assert_eq!(
         gone.entry,
-        Target::Identity(IDENTITY),
+        Entry::Plain(Target::Identity(IDENTITY)),
         "not even the IOMMU's end disturbs it"
     );
 }
@@ -368,7 +465,7 @@ fn a_claimed_device_is_blocked_when_the_iommu_goes() {
             assert_eq!(state, State::Gone);
             assert_eq!(
                 output.write,
-                (target != Target::Blocked).then_some(Target::Blocked)
+                (target != Target::Blocked).then_some(Entry::Plain(Target::Blocked))
             );
         }
     }
@@ -377,7 +474,8 @@ fn a_claimed_device_is_blocked_when_the_iommu_goes() {
 #[test]
 fn nothing_reaches_the_hardware_when_the_iommu_is_gone() {
     for event in events() {
-        let refused = matches!(event, Event::Probe | Event::LeaveAlone(_));
+        let refused = matches!(event, Event::Probe | Event::LeaveAlone(_))
+            || lease::events().contains(&event);
         let expected = if refused {
             Err(Refused)
         } else {

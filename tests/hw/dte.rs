@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use hw::dte::{Dte, HostPolicy, HostRoot, Translation};
+use hw::dte::{Dte, GuestEntry, GuestIds, GuestTable, HostPolicy, HostRoot, Translation};
 
 /// The entries W1 to W13.
 pub const WORKED: [Dte; 13] = [
@@ -35,6 +35,32 @@ fn v1(phys: u64, levels: u8, domain_id: u16) -> Dte {
     let root = HostRoot::new(phys, levels).unwrap();
 
     Dte::compose(NO_POLICY, Translation::V1 { domain_id, root })
+}
+
+const ROOT: u64 = 0x2_0000_0000;
+
+/// A device of guest 1, which knows it as 01:01.0, over the domain 10h.
+pub fn guest(setting: u8, entry: GuestEntry) -> Dte {
+    let translation = Translation::Guest {
+        ids: GuestIds {
+            guest_id: 1,
+            device_id: 0x108,
+        },
+        domain_id: 0x10,
+        root: HostRoot::new(ROOT, 4).unwrap(),
+        entry,
+    };
+    Dte::compose(HostPolicy(setting), translation)
+}
+
+/// A guest's entry over the GCR3 table at `gcr3`.
+fn nested(gcr3: u64, glx: u8, giov: bool, five_levels: bool) -> GuestEntry {
+    GuestEntry::Nested {
+        domain_id: 0x11,
+        ir: true,
+        iw: true,
+        table: GuestTable::new(gcr3, glx, giov, five_levels).unwrap(),
+    }
 }
 
 /// Splits a guest table pointer over its three fields (W14 to W19).
@@ -90,6 +116,132 @@ fn w6_to_w9_guest_tables() {
         .with_g_device_id(0xFFFF)
         .with_guest_id(0x7FFF);
     assert_eq!(q3, WORKED[8]);
+}
+
+/// W8, but for page requests, which no guest may make.
+#[test]
+fn w8_is_composed() {
+    assert_eq!(
+        guest(0, nested(0x1234_5000, 1, true, false)),
+        WORKED[7].with_ppr(false)
+    );
+}
+
+#[test]
+fn w14_to_w19_the_pointer_is_split() {
+    let entry = |gcr3| guest(0, nested(gcr3, 0, false, false));
+    let none = entry(0);
+
+    for (gcr3, q0, q1) in [
+        (0x1000, 0x0400_0000_0000_0000, 0),
+        (0x7000, 0x1C00_0000_0000_0000, 0),
+        (0x8000, 0, 0x1_0000),
+        (0x7FFF_8000, 0, 0xFFFF_0000),
+        (0x8000_0000, 0, 0x0800_0000_0000),
+        (
+            0xF_FFFF_FFFF_F000,
+            0x1C00_0000_0000_0000,
+            0xFFFF_F800_FFFF_0000,
+        ),
+    ] {
+        let mut expected = none;
+        expected.0[0] |= q0;
+        expected.0[1] |= q1;
+        assert_eq!(entry(gcr3), expected, "{gcr3:#x}");
+    }
+}
+
+#[test]
+fn each_part_of_a_guest_table_has_its_field() {
+    let plain = guest(0, nested(0x1000, 0, false, false));
+
+    assert!(plain.gv());
+    assert_eq!(
+        guest(0, nested(0x1000, 0, true, false)),
+        plain.with_giov(true)
+    );
+    for glx in 0..=2 {
+        let entry = guest(0, nested(0x1000, glx, false, false));
+        assert_eq!(entry, plain.with_glx(glx));
+    }
+    assert_eq!(
+        guest(0, nested(0x1000, 0, false, true)),
+        plain.with_guest_paging_mode(1)
+    );
+}
+
+#[test]
+fn a_guest_table_that_does_not_fit_is_refused() {
+    for gcr3 in [1, 0x800, 1 << 52, u64::MAX] {
+        assert_eq!(GuestTable::new(gcr3, 0, true, false), None, "{gcr3:#x}");
+    }
+    for glx in [3, 4, 255] {
+        assert_eq!(GuestTable::new(0x1000, glx, true, false), None, "{glx}");
+    }
+}
+
+/// The device of a guest is marked, whatever its entry does.
+#[test]
+fn what_is_not_nested_is_the_hosts_entry_with_a_mark() {
+    let mark = |dte: Dte| {
+        dte.with_v_imu_en(true)
+            .with_g_device_id(0x108)
+            .with_guest_id(1)
+    };
+    assert_eq!(guest(0, GuestEntry::Stage2), mark(v1(ROOT, 4, 0x10)));
+    assert_eq!(guest(0, GuestEntry::Blocked), mark(WORKED[0]));
+
+    for (ir, iw) in [(true, true), (true, false), (false, true), (false, false)] {
+        let identity = GuestEntry::Identity {
+            domain_id: 0x11,
+            ir,
+            iw,
+        };
+        let expected = v1(ROOT, 4, 0x11).with_ir(ir).with_iw(iw);
+        assert_eq!(guest(0, identity), mark(expected));
+    }
+}
+
+#[test]
+fn a_guest_gives_and_takes_permissions() {
+    for (ir, iw) in [(true, false), (false, true), (false, false)] {
+        let table = GuestTable::new(0x1000, 0, true, false).unwrap();
+        let entry = GuestEntry::Nested {
+            domain_id: 0x11,
+            ir,
+            iw,
+            table,
+        };
+        let dte = guest(0, entry);
+        assert_eq!((dte.ir(), dte.iw(), dte.domain_id()), (ir, iw, 0x11));
+    }
+}
+
+/// Nothing that a guest can ask for is an address of the host: but for a blocked device there is the
+/// host's table.
+#[test]
+fn a_guest_never_gets_past_the_hosts_table() {
+    let table = GuestTable::new(0xF_FFFF_FFFF_F000, 2, true, true).unwrap();
+    for entry in [
+        GuestEntry::Stage2,
+        GuestEntry::Identity {
+            domain_id: 0,
+            ir: true,
+            iw: true,
+        },
+        GuestEntry::Nested {
+            domain_id: 0xFFFF,
+            ir: true,
+            iw: true,
+            table,
+        },
+    ] {
+        let dte = guest(0xFF, entry);
+        assert!(dte.v() && dte.tv());
+        assert_eq!((dte.mode(), dte.host_trp()), (4, ROOT >> 12));
+        assert!(!dte.ppr() && !dte.iotlb() && !dte.iv());
+    }
+    assert!(guest(0xFF, GuestEntry::Blocked).blocks());
 }
 
 #[test]
@@ -188,6 +340,15 @@ fn every_setting_reaches_the_entry() {
         Translation::Blocked,
         Translation::PassThrough { domain_id: 3 },
         Translation::V1 { domain_id: 3, root },
+        Translation::Guest {
+            ids: GuestIds {
+                guest_id: 1,
+                device_id: 2,
+            },
+            domain_id: 3,
+            root,
+            entry: nested(0x1000, 0, true, false),
+        },
     ];
 
     for translation in translations {

@@ -9,6 +9,7 @@
 #[macro_use]
 mod fields;
 
+mod batch;
 mod cap;
 mod command;
 mod device;
@@ -19,3 +20,4 @@ mod random;
 mod regs;
 mod ring;
 mod sequence;
+mod viommu;

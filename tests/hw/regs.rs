@@ -169,6 +169,38 @@ fn host_levels_follow_hats() {
     assert_eq!(regs::host_levels(Efr(0x800)), Some(6));
 }
 
+/// W27 and what only guests need.
+#[test]
+fn w27_guest_features() {
+    let efr = Efr(0x0005_000F_0000_5096);
+    assert_eq!((efr.gats(), efr.glx_sup(), efr.pas_max()), (1, 1, 0xF));
+    assert!(efr.gio_sup());
+
+    let covered = check_fields! { Efr(u64):
+        4:4 gt_sup with_gt_sup;
+        11:10 hats with_hats;
+        13:12 gats with_gats;
+        15:14 glx_sup with_glx_sup;
+        36:32 pas_max with_pas_max;
+        48:48 gio_sup with_gio_sup;
+    };
+    assert_eq!(covered, [0x0001_001F_0000_FC10]);
+}
+
+/// Hardware reference 3.1: address 51:12; Size 8:0; length code 59:56.
+#[test]
+fn bases_drop_the_bits_that_they_do_not_have() {
+    let all = u64::MAX;
+    assert_eq!(DevTabBase(all).legal().0, 0x000F_FFFF_FFFF_F1FF);
+    assert_eq!(RingBase(all).legal().0, 0x0F0F_FFFF_FFFF_F000);
+
+    for code in 0..16 {
+        let base = RingBase(0).with_len_code(code);
+        assert_eq!(base.has_length(), code >= 8);
+        assert_eq!(base.legal(), base);
+    }
+}
+
 /// What hardware does with a write (hardware reference 3.1).
 fn write_status(value: u64, write: u64) -> u64 {
     value & !(write & Status::W1C)
@@ -185,6 +217,7 @@ fn w28_w29_status() {
     let both = Status::EVENT_OVERFLOW | Status::EVENT_LOG_INT;
     assert_eq!(write_status(status.0, both), 0x10);
     assert_eq!(both | Status::COM_WAIT_INT, 7);
+    assert_eq!(Status::EVENT_LOG_RUN | Status::CMD_BUF_RUN, 0x18);
 }
 
 #[test]

@@ -6,11 +6,11 @@
 //! it could have read since the last flush. What a value means is written down here from the
 //! hardware reference 3.3 and 4.4, not taken from the crate.
 
-use hw::dte::Dte;
+use hw::dte::{Dte, GuestEntry, GuestTable, HostPolicy, HostRoot, Translation};
 use hw::sequence::{plan, Half, Plan, Step};
 use proptest::prelude::*;
 
-use crate::dte::WORKED;
+use crate::dte::{guest, WORKED};
 use crate::random::Random;
 
 /// What the hardware does with a memory request.
@@ -235,8 +235,6 @@ fn a_change_in_one_half_is_one_store() {
 /// What the driver does all the time never blocks the device on the way.
 #[test]
 fn composed_entries_never_need_more_than_one_flush() {
-    use hw::dte::{HostPolicy, HostRoot, Translation};
-
     let root = |phys| HostRoot::new(phys, 4).unwrap();
     let translations = [
         Translation::Blocked,
@@ -261,6 +259,91 @@ fn composed_entries_never_need_more_than_one_flush() {
             }
         }
     }
+}
+
+fn guest_entries() -> Vec<GuestEntry> {
+    let mut entries = vec![GuestEntry::Stage2, GuestEntry::Blocked];
+    for (ir, iw) in [(true, true), (true, false), (false, false)] {
+        for domain_id in [5, 6] {
+            entries.push(GuestEntry::Identity { domain_id, ir, iw });
+            for (gcr3, glx, giov, five) in [
+                (0x1000, 0, true, false),
+                (0xF_EDCB_A987_6000, 2, false, false),
+                (0x1000, 0, true, true),
+            ] {
+                entries.push(GuestEntry::Nested {
+                    domain_id,
+                    ir,
+                    iw,
+                    table: GuestTable::new(gcr3, glx, giov, five).unwrap(),
+                });
+            }
+        }
+    }
+    entries
+}
+
+/// Everything that a device can be, before, while and after a guest has it, with the settings of
+/// firmware that matter.
+#[test]
+fn guests_entries_change_cleanly_from_and_to_anything() {
+    let root = HostRoot::new(0x2_0000_0000, 4).unwrap();
+    for setting in [0, 0x10, 0xD7] {
+        let mut all: Vec<Dte> = guest_entries()
+            .into_iter()
+            .map(|entry| guest(setting, entry))
+            .collect();
+        all.push(Dte::default());
+        for plain in [
+            Translation::Blocked,
+            Translation::PassThrough { domain_id: 1 },
+            Translation::V1 {
+                domain_id: 0x10,
+                root,
+            },
+        ] {
+            all.push(Dte::compose(HostPolicy(setting), plain));
+        }
+        for old in &all {
+            for new in &all {
+                check(*old, *new);
+            }
+        }
+    }
+}
+
+/// A guest's changes of its own entry, a reset included, are one store, unless the number of levels of
+/// its tables, which the other half of the entry holds, changes too.
+#[test]
+fn a_guest_changes_its_entry_in_one_store() {
+    let levels = |entry: GuestEntry| guest(0, entry).guest_paging_mode();
+    for old in guest_entries() {
+        for new in guest_entries() {
+            let plan = plan(guest(0, old), guest(0, new));
+            if levels(old) == levels(new) {
+                assert!(plan.steps().len() <= 2, "{old:?} to {new:?}");
+            }
+        }
+    }
+}
+
+/// The device is marked as the guest's in one store, since its translation is the same.
+#[test]
+fn lending_is_one_store() {
+    let root = HostRoot::new(0x2_0000_0000, 4).unwrap();
+    let host = Translation::V1 {
+        domain_id: 0x10,
+        root,
+    };
+    let (host, lent) = (
+        Dte::compose(HostPolicy(0), host),
+        guest(0, GuestEntry::Stage2),
+    );
+
+    let high = Step::Store(Half::High, lent.high());
+    assert_eq!(plan(host, lent).steps(), [high, Step::Flush]);
+    let high = Step::Store(Half::High, host.high());
+    assert_eq!(plan(lent, host).steps(), [high, Step::Flush]);
 }
 
 /// Guest tables of four and of five levels under one guest: neither order is safe.
@@ -296,6 +379,17 @@ fn the_proof_refuses_a_wrong_order() {
     assert!(
         !naive(Dte::default(), WORKED[7]),
         "the guest comes too late"
+    );
+    let table = GuestTable::new(0x1000, 0, true, false).unwrap();
+    let nested = GuestEntry::Nested {
+        domain_id: 5,
+        ir: true,
+        iw: true,
+        table,
+    };
+    assert!(
+        !naive(guest(0, nested), WORKED[9]),
+        "a guest's mark on the host's entry"
     );
     assert!(naive(WORKED[5], Dte::default()));
 }

@@ -4,7 +4,9 @@
 //!
 //! The rooms of the house, each of which uses only those below it:
 //!
+//! * [`chardev`][]: `/dev/amd-viommu`;
 //! * [`driver`]: binding to the PCI function, `offline`, removal;
+//! * [`viommu`]: hardware IOMMUs for guests;
 //! * [`domain`]: devices and their domains, the backend of the IOMMU core;
 //! * [`iommu`]: one IOMMU: bring-up, device table, command ring, event log;
 //! * [`hw`]: the hardware as data, pure.
@@ -16,30 +18,37 @@
 //! 1. [`driver`]'s mutex of a PCI function;
 //! 2. the locks of devices (`offline` and removal only, by trying);
 //! 3. the IOMMU core's probe lock, then a group's mutex;
-//! 4. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
-//! 5. the life of a client, a mutex;
-//! 6. the other mutexes of [`domain::host`] and an IOMMU's counts of users, one at a time;
-//! 7. the lock of a page table's top;
-//! 8. the members of a domain;
-//! 9. the device table;
-//! 10. control register, command ring, event log, one at a time.
+//! 4. a guest's mutex, or that of an IOMMU's template;
+//! 5. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
+//! 6. the life of a client, a mutex, then who depends on a domain;
+//! 7. the other mutexes of [`domain::host`], an IOMMU's counts of users, its spare IDs, its guests and
+//!    their IDs, its private table and that table's memory, and what an open file has: its mappings,
+//!    then its list of guests. But for those two one at a time;
+//! 8. the lock of a page table's top;
+//! 9. the members of a domain;
+//! 10. the device table;
+//! 11. control register, command ring, event log, one at a time.
 //!
-//! From 7 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
+//! From 8 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
 //! unmap may come from any context. The ring's own lock is never held across a wait for hardware.
 
 use kernel::prelude::*;
 use kernel_ext::pci::FixedAdapter;
 
+mod chardev;
 mod compat;
 mod domain;
 mod driver;
 mod iommu;
 mod trace;
+mod viommu;
 
 /// The module. Fields go in the order in which they are written here: no IOMMU may be left when the
 /// state that they share goes.
 #[pin_data]
 struct AmdViommu {
+    #[pin]
+    node: chardev::Registration,
     #[pin]
     pci: kernel::driver::Registration<FixedAdapter<driver::Binding>>,
     shared: Shared,
@@ -52,6 +61,7 @@ impl Shared {
     fn open(module: &'static ThisModule) -> Result<Self> {
         driver::open()?;
         domain::host::open(module)?;
+        viommu::open()?;
         Ok(Self)
     }
 }
@@ -59,6 +69,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         driver::close();
+        viommu::close();
         domain::host::close();
     }
 }
@@ -68,6 +79,7 @@ impl kernel::InPlaceModule for AmdViommu {
         try_pin_init!(Self {
             shared: Shared::open(module)?,
             pci <- kernel::driver::Registration::new(c"amd_viommu", module),
+            node <- chardev::Registration::new(),
             _: { driver::hint_if_idle() },
         })
     }

@@ -12,6 +12,7 @@ use crate::{
     compat::pci_table,
     domain::{self, host, host::Host, Backend},
     iommu::{self, Cap, DebugFolder, Description, Features, Iommu, Sbdf, Shutdown},
+    viommu::Service,
 };
 use kernel::{
     device::{Bound, Core},
@@ -69,6 +70,7 @@ struct Registered {
 
 /// What a running IOMMU needs. Goes in this order too.
 struct Running {
+    service: Option<Service>,
     registered: Registered,
     _debugfs: Pin<KBox<DebugFolder>>,
     _msi: Msi<Iommu>,
@@ -151,6 +153,7 @@ impl Running {
         let shutdown = KBox::pin_init(syscore::Registration::new(shutdown), GFP_KERNEL)?;
         let debugfs = DebugFolder::new(host.debugfs(), iommu.clone())?;
         let ops = host.ops();
+        let service = Service::start(host.clone(), iommu.clone(), debugfs.dir())?;
         let listed = Listed::new(host, iommu.clone())?;
         iommu.accept(true);
         let registration = Registration::new::<Cap, Features>(
@@ -161,6 +164,7 @@ impl Running {
             c"amd-iommu",
         )?;
         Ok(Self {
+            service,
             registered: Registered {
                 _registration: registration,
                 _shutdown: shutdown,
@@ -176,6 +180,27 @@ impl Running {
         &self.listed.1
     }
 
+    /// Admits no guest from now on.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when there is one.
+    fn close_service(&self) -> Result {
+        let Some(service) = &self.service else {
+            return Ok(());
+        };
+        service.close().inspect_err(|_| {
+            dev_info!(self.iommu().dev(), "stays online: it has guests\n");
+        })
+    }
+
+    /// Admits guests again.
+    fn open_service(&self) {
+        if let Some(service) = &self.service {
+            service.open();
+        }
+    }
+
     /// Releases all devices, whose entries block then, and switches the hardware off.
     fn take_down(self) {
         let iommu = self.iommu().clone();
@@ -185,11 +210,10 @@ impl Running {
 
     /// Blocks all devices and ends contact with the hardware, which stays registered.
     fn orphan(self, host: &Host) -> Registered {
+        // Guests lose their IOMMU while it can still be told.
         let iommu = self.iommu().clone();
-        let _ = host.for_each_client(&iommu, |client| -> Result {
-            client.lose_iommu();
-            Ok(())
-        });
+        drop(self.service);
+        host.lose_iommu(&iommu);
         iommu.abandon();
         dev_err!(
             iommu.dev(),

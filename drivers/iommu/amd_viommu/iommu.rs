@@ -12,8 +12,11 @@ mod command_ring;
 mod debugfs;
 mod device_table;
 mod event_log;
+mod guests;
+mod invalidate;
 mod registers;
 mod service;
+mod spares;
 mod stats;
 mod sysfs;
 mod users;
@@ -29,9 +32,10 @@ use device_table::DeviceTable;
 use event_log::EventLog;
 use hw::{
     cap::Capability,
-    command::{Command, Range},
+    command::Command,
     dte::{Dte, HostPolicy, Translation},
     regs::{Efr, Efr2},
+    viommu::vsc::Apertures,
 };
 use kernel::{
     device::Device,
@@ -44,6 +48,7 @@ use kernel::{
 };
 use kernel_ext::{iommu::Handle, ratelimit::RateLimit};
 use registers::Registers;
+use spares::Spares;
 use users::Users;
 
 /// Requester ID in a PCI segment, printed as `0000:00:00.0`.
@@ -132,6 +137,10 @@ pub(crate) struct Iommu {
     overflows: RateLimit,
     #[pin]
     users: Users,
+    #[pin]
+    spares: Spares,
+    /// Where the registers of guests are, or why there are none.
+    apertures: Result<Apertures, guests::Lack>,
     stats: Stats,
     /// Devices may be claimed.
     accepting: Atomic<bool>,
@@ -221,6 +230,16 @@ impl Iommu {
         self.users.remove(devid)
     }
 
+    /// Whether any device uses a requester ID.
+    pub(crate) fn is_used(&self, devid: u16) -> bool {
+        self.users.of(devid) > 0
+    }
+
+    /// Whether several devices use a requester ID.
+    pub(crate) fn is_shared(&self, devid: u16) -> bool {
+        self.users.of(devid) > 1
+    }
+
     /// Reads the entry of a requester ID; `None` beyond the end of the table.
     pub(crate) fn entry(&self, devid: u16) -> Option<Dte> {
         self.table.read(devid)
@@ -259,16 +278,6 @@ impl Iommu {
     ) -> Result {
         self.table
             .change(devid, Dte::compose(policy, translation), || Ok(()))
-    }
-
-    /// Drops the translations of `range` cached under a domain ID, directory entries too if `tables`.
-    ///
-    /// # Errors
-    ///
-    /// `EIO` when the hardware does not confirm.
-    pub(crate) fn invalidate_pages(&self, domain_id: u16, range: Range, tables: bool) -> Result {
-        Stats::count(&self.stats.invalidate_pages);
-        self.run(&[Command::invalidate_iommu_pages(domain_id, range, tables)])
     }
 
     /// Executes commands and returns when all of them have taken effect.

@@ -66,8 +66,11 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
 }
 
 /// Lets a device go on without an IOMMU.
+///
+/// Not if it shares a requester ID with a device that is in use behind the IOMMU: the entry is that device's, and would
+/// let it reach all memory.
 fn decline(requester: &Requester) -> Result<Arc<Client>> {
-    if identity::keep(requester).is_err() {
+    if requester.is_used() || identity::keep(requester).is_err() {
         pr_err!(
             "{} stays blocked\n",
             core::format_args!("{}", requester.sbdf())

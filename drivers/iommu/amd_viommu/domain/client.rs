@@ -2,16 +2,17 @@
 
 //! One claimed device.
 
-use super::{backend::Backend, members::Members, requester::Requester, v1::V1Domain};
+mod lease;
+mod life;
+
+pub(crate) use lease::{Lease, Owner};
+
+use super::{backend::Backend, requester::Requester, v1::V1Domain};
 use crate::{
     domain::host::{Host, IDENTITY},
     iommu::{Iommu, Sbdf, Stats},
 };
-use hw::{
-    command::Range,
-    device::{self, Event, Output, State, Target},
-    dte::Translation,
-};
+use hw::device::{Event, State, Target};
 use kernel::{
     bindings,
     device::Device,
@@ -20,21 +21,14 @@ use kernel::{
     str::CStr,
     sync::{aref::ARef, Arc, Mutex},
 };
-use kernel_ext::iommu::{self, Capability, PagingDomain, Regions, Reserved};
+use kernel_ext::iommu::{self, Capability, Regions, Reserved};
+use life::Life;
 
 /// Writes here are interrupts, and never translated (hardware reference 3.9).
 const MSI: (u64, u64) = (0xfee0_0000, 0xfeef_ffff);
 
 /// The HyperTransport range, not usable for DMA unless the hardware says so (hardware reference 3.9).
 const HYPER_TRANSPORT: (u64, u64) = (0xfd_0000_0000, 0xff_ffff_ffff);
-
-struct Life {
-    state: State,
-    /// The domain that the device is a member of.
-    joined: Option<Arc<Members>>,
-    /// The entry may let requests through.
-    open: bool,
-}
 
 /// A device that the IOMMU core has given to this driver.
 #[pin_data]
@@ -70,7 +64,7 @@ impl Client {
                 pdev,
                 requester: Arc::new(requester, GFP_KERNEL)?,
                 life <- new_mutex!(
-                    Life { state, joined: None, open: false },
+                    Life::new(state),
                     "amd_viommu::client"
                 ),
             }? Error),
@@ -122,115 +116,10 @@ impl Client {
         Stats::uncount(&self.iommu().stats().devices);
     }
 
-    /// The IOMMU is being taken away while the device is in use.
-    pub(crate) fn lose_iommu(&self) {
-        let _ = self.happen(Event::IommuGone, None);
-    }
-
-    /// Feeds the state machine and does what it says, in its order.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` for what cannot happen now, `ENOMEM`: nothing has changed. `EIO` when the hardware
-    /// does not confirm: the device is blocked.
-    fn happen(&self, event: Event, domain: Option<&PagingDomain<Backend>>) -> Result {
-        let mut life = self.life.lock();
-        let (next, output) = device::step(life.state, event).map_err(|_| ENODEV)?;
-        let joining = self.prepare(&mut life, output, domain)?;
-        let result = self.execute(&mut life, next, output, domain, joining);
-        if result.is_err() && matches!(next, State::Claimed { .. }) {
-            self.fall_back(&mut life);
-        }
-        result
-    }
-
-    /// Everything that may fail without consequences.
-    fn prepare(
-        &self,
-        life: &mut Life,
-        output: Output,
-        domain: Option<&PagingDomain<Backend>>,
-    ) -> Result<Option<Arc<Members>>> {
-        let opens = output.write.is_some_and(|target| target != Target::Blocked);
-        if opens && !life.open {
-            self.requester.open()?;
-            life.open = true;
-        }
-        let Some(domain) = domain.filter(|_| output.join.is_some()) else {
-            return Ok(None);
-        };
-        let members = domain.driver().members().clone();
-        members.join(&self.requester)?;
-        Ok(Some(members))
-    }
-
-    fn execute(
-        &self,
-        life: &mut Life,
-        next: State,
-        output: Output,
-        domain: Option<&PagingDomain<Backend>>,
-        joining: Option<Arc<Members>>,
-    ) -> Result {
-        let written = self.write(life, output, domain);
-        let flushed = output.flush.map_or(Ok(()), |id| {
-            self.iommu().invalidate_pages(id, Range::ALL, true)
-        });
-        if output.leave.is_some() {
-            self.leave(life, flushed.is_err());
-        }
-        if joining.is_some() {
-            life.joined = joining;
-        }
-        life.state = next;
-        written.and(flushed)
-    }
-
-    fn leave(&self, life: &mut Life, spoiled: bool) {
-        if let Some(members) = life.joined.take() {
-            if spoiled {
-                members.spoil();
-            }
-            members.leave(&self.requester);
-        }
-    }
-
-    fn write(
-        &self,
-        life: &mut Life,
-        output: Output,
-        domain: Option<&PagingDomain<Backend>>,
-    ) -> Result {
-        match (output.write, domain) {
-            (None, _) => Ok(()),
-            (Some(Target::Blocked), _) if core::mem::take(&mut life.open) => self.requester.block(),
-            (Some(Target::Blocked), _) => self.requester.write(Translation::Blocked),
-            (Some(Target::Identity(domain_id)), _) => {
-                self.requester.write(Translation::PassThrough { domain_id })
-            }
-            (Some(Target::Paging(id)), Some(domain)) => {
-                domain.with_top(|top| self.requester.write_table(id, top))
-            }
-            (Some(Target::Paging(_)), None) => Err(EINVAL),
-        }
-    }
-
-    /// The hardware did not confirm an entry. The core goes on believing in the domain before, and may
-    /// free either, so the device is blocked and leaves both. That goes for entries that it shares
-    /// with other devices too, since they have been changed.
-    fn fall_back(&self, life: &mut Life) {
-        dev_err!(self.pdev, "the IOMMU does not confirm: blocked\n");
-        self.close(life);
-        if let Ok((next, output)) = device::step(life.state, Event::AttachFailed) {
-            let _ = self.execute(life, next, output, None, None);
-        }
-    }
-
-    /// The device counts no more as a user of its IDs. Their entries stay.
-    fn close(&self, life: &mut Life) {
-        if core::mem::take(&mut life.open) {
-            self.requester.close(|_| ());
-        }
+    /// The IOMMU is being taken away while the device is in use. The owner of a lease is not told yet:
+    /// [`Client::tell_owner`] has to follow, without locks.
+    pub(super) fn lose_iommu(&self) {
+        let _ = self.advance(&mut self.life.lock(), Event::IommuGone, None);
     }
 
     fn reserve(&self, regions: &mut Regions) -> Result {
@@ -254,12 +143,16 @@ impl Client {
 impl iommu::Client<Backend> for Client {
     fn attach(&self, target: iommu::Target<'_, Backend>) -> Result {
         match target {
-            iommu::Target::Identity => self.happen(Event::Attach(Target::Identity(IDENTITY)), None),
+            iommu::Target::Identity => {
+                self.open()?;
+                self.happen(Event::Attach(Target::Identity(IDENTITY)), None)
+            }
             iommu::Target::Paging(domain) => {
                 let driver: &V1Domain = domain.driver();
                 if !driver.suits(self.iommu()) {
                     return Err(EINVAL);
                 }
+                self.open()?;
                 let target = Target::Paging(driver.members().id());
                 self.happen(Event::Attach(target), Some(domain))
             }

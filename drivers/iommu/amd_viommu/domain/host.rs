@@ -150,6 +150,11 @@ impl Host {
             .cloned()
     }
 
+    /// The running IOMMU at a place in the list.
+    pub(crate) fn nth_iommu(&self, n: usize) -> Option<Arc<Iommu>> {
+        self.iommus.lock().get(n).cloned()
+    }
+
     /// Puts an IOMMU on the list.
     ///
     /// # Errors
@@ -174,7 +179,7 @@ impl Host {
     }
 
     /// Keeps IOMMUs from being closed while a device is being claimed.
-    pub(super) fn claiming(&self) -> impl Sized + '_ {
+    pub(crate) fn claiming(&self) -> impl Sized + '_ {
         self.claiming.lock()
     }
 
@@ -224,6 +229,18 @@ impl Host {
             .iter()
             .filter(|client| Arc::ptr_eq(client.iommu(), iommu))
             .try_for_each(each)
+    }
+
+    /// Blocks all devices behind `iommu`, which is being taken away while they are in use.
+    pub(crate) fn lose_iommu(&self, iommu: &Arc<Iommu>) {
+        let _ = self.for_each_client(iommu, |client| -> Result {
+            client.lose_iommu();
+            Ok(())
+        });
+        // Whoever is told takes locks under which devices are looked for.
+        while let Some(client) = self.find_client(|client| client.owes_word()) {
+            client.tell_owner();
+        }
     }
 
     /// Takes an unused domain ID.

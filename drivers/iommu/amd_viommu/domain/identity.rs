@@ -8,7 +8,7 @@ use crate::{
     iommu::{Iommu, Sbdf},
 };
 use hw::{
-    device::{self, Event, State, Target},
+    device::{self, Entry, Event, State, Target},
     dte::{HostPolicy, Translation},
     ivrs::DeviceInfo,
 };
@@ -19,7 +19,9 @@ fn untouched() -> Result<Translation> {
     let (_, output) =
         device::step(State::Absent, Event::LeaveAlone(IDENTITY)).map_err(|_| EINVAL)?;
     match output.write {
-        Some(Target::Identity(domain_id)) => Ok(Translation::PassThrough { domain_id }),
+        Some(Entry::Plain(Target::Identity(domain_id))) => {
+            Ok(Translation::PassThrough { domain_id })
+        }
         _ => Err(EINVAL),
     }
 }

@@ -1,27 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The requester IDs of a device, whose entries always say the same.
+//!
+//! The hardware uses requester IDs of its own too, which are no device's.
 
 use crate::{
     domain::host::Host,
     iommu::{Iommu, Sbdf},
 };
 use hw::{
-    dte::{HostPolicy, HostRoot, Translation},
+    dte::{HostPolicy, Translation},
     ivrs::DeviceInfo,
 };
 use kernel::{pci, prelude::*, sync::Arc};
-use kernel_ext::iommu::generic_pt::Top;
 
 /// A device as the hardware sees it.
-pub(super) struct Requester {
+pub(crate) struct Requester {
     iommu: Arc<Iommu>,
     /// Its own ID first, then those that buses and firmware put in its place.
     ids: KVec<u16>,
     policy: HostPolicy,
+    /// It is no device, and the IOMMU core does not know it.
+    bare: bool,
 }
 
 impl Requester {
+    /// A requester ID that is no device's. It counts as no user of the ID.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENODEV` when the ID has no entry in the device table.
+    pub(crate) fn bare(iommu: Arc<Iommu>, id: u16) -> Result<Arc<Self>> {
+        iommu.entry(id).ok_or(ENODEV)?;
+        let mut ids = KVec::with_capacity(1, GFP_KERNEL)?;
+        ids.push(id, GFP_KERNEL)?;
+        let requester = Self {
+            iommu,
+            ids,
+            policy: HostPolicy(0),
+            bare: true,
+        };
+        Ok(Arc::new(requester, GFP_KERNEL)?)
+    }
+
     /// # Errors
     ///
     /// `ENOMEM`; `ENODEV` when an ID has no entry in the device table.
@@ -32,6 +53,14 @@ impl Requester {
         info: DeviceInfo,
     ) -> Result<Self> {
         let ids = host.requesters(pdev, info)?;
+        if let Some(id) = ids.iter().find(|id| iommu.is_spare(**id)) {
+            dev_warn!(
+                pdev,
+                "requester ID 0x{:04x} is one by which a guest's memory is reached: not claimed\n",
+                *id
+            );
+            return Err(ENODEV);
+        }
         if let Some(id) = ids.iter().find(|id| iommu.entry(**id).is_none()) {
             dev_warn!(
                 pdev,
@@ -44,7 +73,28 @@ impl Requester {
             iommu,
             ids,
             policy: HostPolicy(info.setting),
+            bare: false,
         })
+    }
+
+    /// Whether it is no device.
+    pub(super) fn is_bare(&self) -> bool {
+        self.bare
+    }
+
+    /// Whether another device uses one of the IDs too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.ids.iter().any(|id| self.iommu.is_shared(*id))
+    }
+
+    /// Whether any device uses one of the IDs.
+    pub(super) fn is_used(&self) -> bool {
+        self.ids.iter().any(|id| self.iommu.is_used(*id))
+    }
+
+    /// Whether another device may use one of the IDs too.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.iommu, &other.iommu) && self.ids.iter().any(|id| other.ids.contains(id))
     }
 
     /// The IOMMU in front of the device.
@@ -134,16 +184,5 @@ impl Requester {
 
     fn set(&self, id: u16, translation: Translation) -> Result {
         self.iommu.set_entry(id, self.policy, translation)
-    }
-
-    /// Brings the entries of all IDs to a page table.
-    ///
-    /// # Errors
-    ///
-    /// As [`Requester::write`]; `EINVAL` for a table that an entry cannot express.
-    pub(super) fn write_table(&self, domain_id: u16, top: Top) -> Result {
-        let root = kernel_ext::pages::encrypted(top.phys);
-        let root = HostRoot::new(root, top.levels).ok_or(EINVAL)?;
-        self.write(Translation::V1 { domain_id, root })
     }
 }

@@ -26,6 +26,8 @@ const FORCE_COHERENCE: u32 = generic_pt::format_feature(1);
 /// Width of the addresses that a table entry holds.
 const OUTPUT_BITS: u8 = 52;
 
+type Domain = Pin<KBox<PagingDomain<Backend>>>;
+
 /// The driver's part of a domain.
 pub(crate) struct V1Domain {
     members: Arc<Members>,
@@ -42,10 +44,24 @@ impl V1Domain {
     /// # Errors
     ///
     /// `ENOSPC` when domain IDs have run out, `ENOMEM`.
-    pub(super) fn create(
+    pub(super) fn create(members: Arc<Members>, iommu: Arc<Iommu>) -> Result<Domain> {
+        Self::build(members, iommu, PagingDomain::new)
+    }
+
+    /// The same for a table that the driver fills itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`V1Domain::create`].
+    pub(super) fn own(members: Arc<Members>, iommu: Arc<Iommu>) -> Result<Domain> {
+        Self::build(members, iommu, PagingDomain::own)
+    }
+
+    fn build(
         members: Arc<Members>,
         iommu: Arc<Iommu>,
-    ) -> Result<Pin<KBox<PagingDomain<Backend>>>> {
+        make: fn(Self, Config, i32) -> Result<Domain>,
+    ) -> Result<Domain> {
         let flushing = if iommu.caches_absent() {
             generic_pt::FLUSH_RANGE_NO_GAPS
         } else {
@@ -64,7 +80,10 @@ impl V1Domain {
         };
         let node = iommu.node();
         Stats::count(&iommu.stats().domains);
-        PagingDomain::new(Self { members, iommu }, config, node)
+        let domain = make(Self { members, iommu }, config, node)?;
+        let Self { members, .. } = domain.driver();
+        domain.with_top(|top| members.set_top(top));
+        Ok(domain)
     }
 
     /// The devices and the domain ID.
@@ -106,6 +125,10 @@ impl Paging for V1Domain {
 
     fn change_top(&self, top: Top) {
         self.members.change_top(top);
+    }
+
+    fn sever(&self) {
+        self.members.sever();
     }
 
     fn enforce_cache_coherency(&self) -> bool {

@@ -103,10 +103,12 @@ impl Function {
             return Ok(());
         };
         let iommu = running.iommu().clone();
+        running.close_service()?;
         // No device is claimed from here on, so the list of those to lock is complete.
         host.close_iommu(&iommu);
         let locks = lock_clients(&host, &iommu).map_err(|busy| {
             iommu.accept(true);
+            running.open_service();
             refuse(&iommu, busy)
         })?;
         if let Phase::Running(running) = core::mem::replace(&mut *phase, Phase::Offline) {

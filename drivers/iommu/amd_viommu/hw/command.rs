@@ -2,8 +2,10 @@
 
 //! The commands that software gives to the hardware (hardware reference 3.4).
 
+mod batch;
 mod range;
 
+pub use batch::Batch;
 pub use range::Range;
 
 bitfield! {
@@ -25,12 +27,22 @@ bitfield! {
         1 19:0 store_high, with_store_high: u32;
         /// Device ID, of the invalidations that name a device.
         0 15:0 device_id, with_device_id: u16;
+        /// RESET_VMMIO: guest ID.
+        0 15:0 guest_id, with_guest_id: u16;
+        /// RESET_VMMIO All: every register of the guest (OQ-8).
+        0 28:28 all, with_all: bool;
+        /// RESET_VMMIO vCmd: the guest's command engine.
+        0 31:31 v_cmd, with_v_cmd: bool;
+        /// INVALIDATE_IOMMU_PAGES: PASID, with GN.
+        0 19:0 pasid, with_pasid: u32;
         /// INVALIDATE_IOMMU_PAGES: domain ID.
         1 15:0 domain_id, with_domain_id: u16;
         /// INVALIDATE_IOMMU_PAGES S: the address encodes a size.
         2 0:0 sized, with_sized: bool;
         /// INVALIDATE_IOMMU_PAGES PDE: directory entries too.
         2 1:1 pde, with_pde: bool;
+        /// INVALIDATE_IOMMU_PAGES GN: guest translations, not those of the host table.
+        2 2:2 gn, with_gn: bool;
         /// INVALIDATE_IOMMU_PAGES: bits 31:12 of the address.
         2 31:12 address_low, with_address_low: u32;
         /// INVALIDATE_IOMMU_PAGES: bits 63:32 of the address.
@@ -71,6 +83,8 @@ impl Command {
     pub const INVALIDATE_INTERRUPT_TABLE: u8 = 5;
     /// Opcode of INVALIDATE_IOMMU_ALL.
     pub const INVALIDATE_IOMMU_ALL: u8 = 8;
+    /// Opcode of RESET_VMMIO.
+    pub const RESET_VMMIO: u8 = 0xA;
 
     /// COMPLETION_WAIT: tells when all earlier commands have taken effect.
     pub fn completion_wait(wait: CompletionWait) -> Self {
@@ -103,6 +117,14 @@ impl Command {
             .with_address_high((range.address() >> 32) as u32)
     }
 
+    /// INVALIDATE_IOMMU_PAGES with GN: forgets the translations that a domain made by the guest
+    /// table of a PASID, directory entries and the entry of the GCR3 table included.
+    pub fn invalidate_guest_pages(domain_id: u16, pasid: u32, range: Range) -> Self {
+        Self::invalidate_iommu_pages(domain_id, range, true)
+            .with_gn(true)
+            .with_pasid(pasid)
+    }
+
     /// INVALIDATE_INTERRUPT_TABLE: forgets the cached interrupt entries of a device.
     pub fn invalidate_interrupt_table(device_id: u16) -> Self {
         Self::new(Self::INVALIDATE_INTERRUPT_TABLE).with_device_id(device_id)
@@ -113,6 +135,14 @@ impl Command {
         Self::new(Self::INVALIDATE_IOMMU_ALL)
     }
 
+    /// RESET_VMMIO: puts the registers of a guest into their first state, its engine included.
+    pub fn reset_vmmio(guest_id: u16) -> Self {
+        Self::new(Self::RESET_VMMIO)
+            .with_guest_id(guest_id)
+            .with_all(true)
+            .with_v_cmd(true)
+    }
+
     /// AMD's name of the command.
     pub fn name(self) -> &'static str {
         match self.opcode() {
@@ -121,6 +151,7 @@ impl Command {
             Self::INVALIDATE_IOMMU_PAGES => "INVALIDATE_IOMMU_PAGES",
             Self::INVALIDATE_INTERRUPT_TABLE => "INVALIDATE_INTERRUPT_TABLE",
             Self::INVALIDATE_IOMMU_ALL => "INVALIDATE_IOMMU_ALL",
+            Self::RESET_VMMIO => "RESET_VMMIO",
             _ => "UNKNOWN",
         }
     }

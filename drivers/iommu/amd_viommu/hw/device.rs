@@ -20,15 +20,41 @@
 //! ```
 //!
 //! Nothing leaves Gone. Aliases of a device get the same entry and have no state of their own.
+//!
+//! # Guests
+//!
+//! A device on a page table can be lent to a guest, for which that table, the parent, is then what
+//! memory is to a host. The lease is part of Claimed:
+//!
+//! ```text
+//! lease     event                     lease      entry
+//! none      Lend                      Stage2     the parent's, marked as the guest's
+//! any       SetGuest                  as set     as the guest wants; blocked while suspended
+//! any       SetGuestFailed            Blocked    blocked, marked as the guest's
+//! any       Attach(Blocked)           suspended  blocked, marked as the guest's
+//! any       Attach(the parent)        as before  as the guest wants
+//! any       TakeBack                  none       as attached
+//! any       ParentFreed               none       blocked
+//! any       any other that is legal   none       as above
+//! ```
+//!
+//! So a reset, for which the core attaches the blocking domain and then the parent again, leaves the
+//! guest's entry as it was. The device stays a member of the parent until the lease ends.
 
-/// What the table entry of a device does with memory requests.
+mod lease;
+
+pub use lease::{Entry, Lease};
+
+use crate::dte::{GuestEntry, GuestIds};
+
+/// What the IOMMU core attaches a device to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// Aborts them.
+    /// Memory requests are aborted.
     Blocked,
-    /// Passes them through, under this domain ID.
+    /// They pass through, under this domain ID.
     Identity(u16),
-    /// Translates them by the page table of the domain with this ID.
+    /// They are translated by the page table of the domain with this ID.
     Paging(u16),
 }
 
@@ -43,11 +69,14 @@ pub enum State {
     Untouched(u16),
     /// The IOMMU core has the device.
     Claimed {
-        /// What its entry is.
+        /// What the core has attached.
         target: Target,
         /// The core has attached something since the claim. Until then the entry is the one from
         /// before.
         attached: bool,
+        /// The guest that has the device. Then `target` is the lease's parent, or
+        /// [`Target::Blocked`] while the lease is suspended.
+        lease: Option<Lease>,
     },
     /// The IOMMU has been taken away. The device keeps the entry that it got then.
     Gone,
@@ -64,15 +93,36 @@ pub enum Event {
     Probe,
     /// The IOMMU core attaches the device to a domain.
     Attach(Target),
-    /// The output of the last [`Event::Attach`] has been executed, but the hardware has not
-    /// confirmed the new entry. The core goes on as if the domain before were still attached, and
-    /// may free either of them, so the device may use neither.
+    /// The output of the last event has been executed, but the hardware has not confirmed the new
+    /// entry. The core goes on as if the domain before were still attached, and may free either of
+    /// them, so the device may use neither.
     AttachFailed,
+    /// The device is lent to a guest over the page table that it is attached to.
+    Lend(GuestIds),
+    /// The guest wants another entry. Its domain ID is the host's.
+    SetGuest(GuestEntry),
+    /// The output of the last [`Event::SetGuest`] has been executed, but the hardware has not
+    /// confirmed the new entry.
+    SetGuestFailed,
+    /// The guest gives the device back.
+    TakeBack,
+    /// The page table that the device was lent over is about to be freed. Nothing is attached to it
+    /// by then, but a lease may be suspended.
+    ParentFreed,
     /// The IOMMU core gives the device back. The domain ID is the one of identity, for a device
     /// whose claim has failed half-way.
     Release(u16),
     /// The IOMMU is being taken away and cannot refuse.
     IommuGone,
+}
+
+/// What the hardware may have cached under an entry that is not in force any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stale {
+    /// The tag of the translations.
+    pub domain_id: u16,
+    /// There are translations of a guest table among them.
+    pub guest: bool,
 }
 
 /// What the driver has to do, in the order of the fields.
@@ -82,45 +132,57 @@ pub struct Output {
     /// entry changes already reaches this IOMMU.
     pub join: Option<u16>,
     /// Bring the entry to this, through [`crate::sequence`].
-    pub write: Option<Target>,
-    /// Invalidate everything under this domain ID and wait: what the hardware cached while the old
-    /// entry was in force outlives the entry (hardware reference 3.9).
-    pub flush: Option<u16>,
+    pub write: Option<Entry>,
+    /// Invalidate all of this and wait: what the hardware cached while the old entry was in force
+    /// outlives the entry (hardware reference 3.9).
+    pub flush: Option<Stale>,
     /// Take the device off the list of the domain with this ID, whose page table may be freed
     /// afterwards.
     pub leave: Option<u16>,
+    /// Tell the owner of the lease that it has ended without having been asked.
+    pub lost: bool,
 }
 
 /// The event cannot happen in the state. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-impl Target {
-    /// The domain ID under which translations are cached.
-    fn domain_id(self) -> Option<u16> {
+impl State {
+    /// What the entry of the device is in this state; `None` if the hardware is out of reach.
+    pub fn entry(self) -> Option<Entry> {
         match self {
-            Self::Blocked => None,
-            Self::Identity(id) | Self::Paging(id) => Some(id),
+            Self::Absent => Some(Entry::Plain(Target::Blocked)),
+            Self::Untouched(id) => Some(Entry::Plain(Target::Identity(id))),
+            Self::Claimed { target, lease, .. } => Some(lease::entry(target, lease)),
+            Self::Gone => None,
         }
     }
 
+    /// The domain with a page table on whose list the device is.
+    pub fn domain(self) -> Option<u16> {
+        match self {
+            Self::Claimed { target, lease, .. } => {
+                lease.map(|lease| lease.parent).or(target.paging())
+            }
+            Self::Absent | Self::Untouched(_) | Self::Gone => None,
+        }
+    }
+
+    /// The guest that has the device.
+    pub fn lease(self) -> Option<Lease> {
+        match self {
+            Self::Claimed { lease, .. } => lease,
+            Self::Absent | Self::Untouched(_) | Self::Gone => None,
+        }
+    }
+}
+
+impl Target {
     /// The domain with a page table behind it.
     fn paging(self) -> Option<u16> {
         match self {
             Self::Paging(id) => Some(id),
             Self::Blocked | Self::Identity(_) => None,
-        }
-    }
-}
-
-impl State {
-    /// What the entry of the device is in this state; `None` if the hardware is out of reach.
-    pub fn target(self) -> Option<Target> {
-        match self {
-            Self::Absent => Some(Target::Blocked),
-            Self::Untouched(id) => Some(Target::Identity(id)),
-            Self::Claimed { target, .. } => Some(target),
-            Self::Gone => None,
         }
     }
 }
@@ -136,29 +198,65 @@ pub fn step(state: State, event: Event) -> Result<(State, Output), Refused> {
     use {Event as E, State as S};
 
     match (state, event) {
-        (S::Absent, E::LeaveAlone(id)) => Ok((
-            S::Untouched(id),
-            change(Target::Blocked, Target::Identity(id)),
-        )),
+        (S::Absent, E::LeaveAlone(id)) => Ok(change(state, S::Untouched(id))),
         (S::Absent, E::Probe) => Ok((claim(Target::Blocked), Output::default())),
         (S::Untouched(id), E::Probe) => Ok((claim(Target::Identity(id)), Output::default())),
-        (S::Claimed { target, .. }, E::Attach(new)) => Ok((attached(new), change(target, new))),
-        (S::Claimed { target, .. }, E::AttachFailed) => {
-            Ok((attached(Target::Blocked), cut_off(target)))
+        (S::Claimed { lease, .. }, E::Attach(new)) => {
+            Ok(change(state, attached(new, lease::kept(lease, new))))
         }
-        (S::Claimed { target, attached }, E::Release(identity)) => {
-            let (next, entry) = released(target, attached, identity);
-            Ok((next, change(target, entry)))
+        (S::Claimed { .. }, E::AttachFailed) => Ok(rewrite(state, attached(Target::Blocked, None))),
+        (
+            S::Claimed {
+                target, attached, ..
+            },
+            E::Release(identity),
+        ) => Ok(change(state, released(target, attached, identity))),
+        (S::Claimed { .. }, E::IommuGone) => {
+            let (_, output) = change(state, attached(Target::Blocked, None));
+            Ok((S::Gone, output))
         }
-        (S::Claimed { target, .. }, E::IommuGone) => Ok((S::Gone, change(target, Target::Blocked))),
         (S::Absent | S::Untouched(_), E::IommuGone)
         | (S::Gone, E::Attach(_) | E::AttachFailed | E::Release(_) | E::IommuGone) => {
             Ok((S::Gone, Output::default()))
         }
-        (S::Absent, E::Attach(_) | E::AttachFailed | E::Release(_))
-        | (S::Untouched(_), E::LeaveAlone(_) | E::Attach(_) | E::AttachFailed | E::Release(_))
-        | (S::Claimed { .. }, E::LeaveAlone(_) | E::Probe)
-        | (S::Gone, E::LeaveAlone(_) | E::Probe) => Err(Refused),
+        (S::Claimed { target, lease, .. }, event) => guest(state, target, lease, event),
+        (S::Absent | S::Untouched(_) | S::Gone, _) => Err(Refused),
+    }
+}
+
+/// What guests do, and what is done to them, while the device is claimed.
+fn guest(
+    state: State,
+    target: Target,
+    lease: Option<Lease>,
+    event: Event,
+) -> Result<(State, Output), Refused> {
+    use Event as E;
+
+    match (lease, event) {
+        (None, E::Lend(ids)) => {
+            let parent = target.paging().ok_or(Refused)?;
+            let lease = Lease::new(parent, ids);
+            Ok(change(state, attached(target, Some(lease))))
+        }
+        (Some(lease), E::SetGuest(entry)) => {
+            let lease = lease.with_guest(entry);
+            Ok(change(state, attached(target, Some(lease))))
+        }
+        (Some(lease), E::SetGuestFailed) => {
+            let lease = lease.with_guest(GuestEntry::Blocked);
+            Ok(rewrite(state, attached(target, Some(lease))))
+        }
+        (Some(_), E::TakeBack) => {
+            let (next, output) = change(state, attached(target, None));
+            let asked = Output {
+                lost: false,
+                ..output
+            };
+            Ok((next, asked))
+        }
+        (Some(_), E::ParentFreed) => Ok(change(state, attached(Target::Blocked, None))),
+        _ => Err(Refused),
     }
 }
 
@@ -167,50 +265,57 @@ fn claim(target: Target) -> State {
     State::Claimed {
         target,
         attached: false,
+        lease: None,
     }
 }
 
 /// The state after the core has attached this.
-fn attached(target: Target) -> State {
+fn attached(target: Target, lease: Option<Lease>) -> State {
     State::Claimed {
         target,
         attached: true,
+        lease,
     }
 }
 
-/// The state and the entry of a device that the core has given back.
+/// The state of a device that the core has given back.
 ///
 /// If firmware's regions need it, the core attaches identity, and not the blocking domain, before
 /// it gives a device back. That stays.
-fn released(target: Target, attached: bool, identity: u16) -> (State, Target) {
+fn released(target: Target, attached: bool, identity: u16) -> State {
     match target {
-        _ if !attached => (State::Untouched(identity), Target::Identity(identity)),
-        Target::Identity(id) => (State::Untouched(id), target),
-        Target::Blocked | Target::Paging(_) => (State::Absent, Target::Blocked),
+        _ if !attached => State::Untouched(identity),
+        Target::Identity(id) => State::Untouched(id),
+        Target::Blocked | Target::Paging(_) => State::Absent,
     }
 }
 
-/// What it takes to change the entry of a device.
-fn change(old: Target, new: Target) -> Output {
-    if old == new {
-        return Output::default();
+/// What it takes to go from one state to another.
+fn change(old: State, new: State) -> (State, Output) {
+    let (_, output) = rewrite(old, new);
+    if old.entry() != new.entry() {
+        return (new, output);
     }
 
-    Output {
-        join: new.paging(),
-        write: Some(new),
-        flush: old.domain_id(),
-        leave: old.paging(),
-    }
+    let unwritten = Output {
+        write: None,
+        flush: None,
+        ..output
+    };
+    (new, unwritten)
 }
 
-/// What it takes to block a device whose entry should be `target` but may not have arrived in the
-/// hardware. So the entry is written even if it should block already.
-fn cut_off(target: Target) -> Output {
-    Output {
-        join: None,
-        write: Some(Target::Blocked),
-        flush: target.domain_id(),
-        leave: target.paging(),
-    }
+/// As [`change`], for a device whose entry may not have arrived in the hardware: it is written even
+/// if it should be what it is already.
+fn rewrite(old: State, new: State) -> (State, Output) {
+    let (before, after) = (old.domain(), new.domain());
+    let output = Output {
+        join: after.filter(|_| before != after),
+        write: new.entry(),
+        flush: old.entry().and_then(Entry::stale),
+        leave: before.filter(|_| before != after),
+        lost: old.lease().is_some() && new.lease().is_none(),
+    };
+
+    (new, output)
 }

@@ -2,12 +2,14 @@
 
 //! The device table entry, and the one function that composes it (hardware reference 3.3).
 //!
-//! What a device may do has several sources: firmware's flags, the domain it is attached to and,
-//! later, guests and interrupt tables. [`Dte::compose`] merges them; nothing else makes an entry
-//! for a device, and [`crate::sequence`] is the only way to bring one into the table.
+//! What a device may do has several sources: firmware's flags, the domain it is attached to, the
+//! guest that has it and, later, interrupt tables. [`Dte::compose`] merges them; nothing else makes
+//! an entry for a device, and [`crate::sequence`] is the only way to bring one into the table.
 
+mod guest;
 mod policy;
 
+pub use guest::{GuestEntry, GuestIds, GuestTable};
 pub use policy::HostPolicy;
 
 /// Bits 51:12 of an address. The memory encryption bit (47 or 51) lies inside.
@@ -123,6 +125,17 @@ pub enum Translation {
         /// The page table.
         root: HostRoot,
     },
+    /// The device belongs to a guest, whose addresses are those of a host (v1) page table.
+    Guest {
+        /// How the hardware knows the device.
+        ids: GuestIds,
+        /// The tag of translations that only the host table has made.
+        domain_id: u16,
+        /// The host's page table.
+        root: HostRoot,
+        /// What the guest wants.
+        entry: GuestEntry,
+    },
 }
 
 impl Dte {
@@ -136,9 +149,13 @@ impl Dte {
         policy.apply(match translation {
             Translation::Blocked => Self::default().with_v(true),
             Translation::PassThrough { domain_id } => Self::open(domain_id),
-            Translation::V1 { domain_id, root } => Self::open(domain_id)
-                .with_mode(root.levels)
-                .with_host_trp(root.phys >> 12),
+            Translation::V1 { domain_id, root } => Self::open(domain_id).with_root(root),
+            Translation::Guest {
+                ids,
+                domain_id,
+                root,
+                entry,
+            } => entry.compose(ids, domain_id, root),
         })
     }
 
@@ -150,6 +167,10 @@ impl Dte {
             .with_ir(true)
             .with_iw(true)
             .with_domain_id(domain_id)
+    }
+
+    fn with_root(self, root: HostRoot) -> Self {
+        self.with_mode(root.levels).with_host_trp(root.phys >> 12)
     }
 
     /// Whether the entry aborts every memory request.

@@ -33,3 +33,4 @@ pub mod ivrs;
 pub mod regs;
 pub mod ring;
 pub mod sequence;
+pub mod viommu;

@@ -3,8 +3,8 @@
 //! From a PCI function to a running IOMMU, in the order of hardware reference 3.8.
 
 use super::{
-    command_ring::CommandRing, device_table::DeviceTable, event_log::EventLog,
-    registers::Registers, stats::Stats, users::Users, Iommu, Sbdf,
+    command_ring::CommandRing, device_table::DeviceTable, event_log::EventLog, guests,
+    registers::Registers, spares::Spares, stats::Stats, users::Users, Iommu, Sbdf,
 };
 use hw::ivrs::{Attributes, Ivhd, IvhdFlags};
 use hw::{
@@ -204,6 +204,8 @@ impl Iommu {
                 messages <- RateLimit::new(c"amd_viommu events", seconds, burst),
                 overflows <- RateLimit::new(c"amd_viommu overflows", seconds, 1),
                 users <- Users::new(),
+                spares <- Spares::new(),
+                apertures: guests::apertures(pdev),
                 stats: Stats::new(),
                 accepting: Atomic::new(false),
                 dead: Atomic::new(false),

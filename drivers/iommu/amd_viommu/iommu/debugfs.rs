@@ -30,6 +30,11 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
+    /// The folder itself.
+    pub(crate) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
     /// Creates the files below `parent`.
     ///
     /// # Errors

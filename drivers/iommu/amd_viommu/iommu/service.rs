@@ -196,9 +196,16 @@ impl Iommu {
     }
 
     /// Starts the command engine again after it refused a command.
+    ///
+    /// A guest's engine that stops is the guest's affair: restarting our own would look for the
+    /// guest's command in our ring. The flags of the event tell the two apart, and so does our engine,
+    /// whatever the flags mean (OQ-9): one that runs has refused nothing.
     fn recover(&self, event: &Event) {
-        Stats::count(&self.stats.command_errors);
         self.clear_hardware_error();
+        if event.engine().bits() != 0 || self.registers.status().cmd_buf_run() {
+            return;
+        }
+        Stats::count(&self.stats.command_errors);
         // What a COMPLETION_WAIT could not store to is no place in the ring.
         let failed = match event.kind() {
             Kind::CommandHardwareError => None,

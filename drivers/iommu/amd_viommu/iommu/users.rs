@@ -54,6 +54,13 @@ impl Users {
         Ok(())
     }
 
+    /// How many users an ID has.
+    pub(super) fn of(&self, devid: u16) -> usize {
+        let counts = self.counts.lock();
+        let count = counts.iter().find(|count| count.devid == devid);
+        count.map_or(0, |count| count.users)
+    }
+
     /// Takes a user of an ID away; true if it was the last.
     ///
     /// The count itself stays: a device that comes back to its domain must not fail for want of memory.

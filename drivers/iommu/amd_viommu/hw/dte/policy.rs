@@ -29,8 +29,9 @@ impl HostPolicy {
     /// Overrides the fields of `dte` that belong to the host.
     pub(super) fn apply(self, dte: Dte) -> Dte {
         // Erratum 63: forwarding of system management requests works only if the entry also permits
-        // writes. That opens nothing: without TV the permission is not looked at, and with TV it is
-        // given anyway.
+        // writes. That opens nothing of the host: without TV the permission is not looked at, and
+        // with TV it is given anyway, except by a guest that denies writes to its own memory and
+        // still has its tables to do so.
         let iw = dte.iw() || self.sys_mgt() == Self::FORWARD;
 
         dte.with_iw(iw)

@@ -129,6 +129,15 @@ impl<'a> Ivhd<'a> {
             })
     }
 
+    /// The device IDs that requests of other devices carry.
+    pub fn aliases(&self) -> impl Iterator<Item = u16> + 'a {
+        self.selections()
+            .filter_map(|selection| match selection.what {
+                What::Alias(id) => Some(id),
+                _ => None,
+            })
+    }
+
     /// Devices that have no PCI function, only an ACPI name.
     pub fn acpi_hids(&self) -> impl Iterator<Item = AcpiHid<'a>> + 'a {
         self.selections()

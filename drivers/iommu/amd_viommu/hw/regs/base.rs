@@ -53,6 +53,12 @@ impl DevTabBase {
         self.0 & ADDRESS
     }
 
+    /// The register without the bits that it does not have.
+    #[must_use]
+    pub fn legal(self) -> Self {
+        Self(self.address()).with_size(self.size())
+    }
+
     /// The size of the table in bytes.
     pub fn bytes(self) -> usize {
         (usize::from(self.size()) + 1) * PAGE
@@ -92,6 +98,17 @@ impl RingBase {
     /// The address of the ring.
     pub fn address(self) -> u64 {
         self.0 & ADDRESS
+    }
+
+    /// The register without the bits that it does not have.
+    #[must_use]
+    pub fn legal(self) -> Self {
+        Self(self.address()).with_len_code(self.len_code())
+    }
+
+    /// Whether the length code is one that hardware accepts.
+    pub fn has_length(self) -> bool {
+        self.bytes() >= Self::MIN_BYTES
     }
 
     /// The size of the ring in bytes.

@@ -2,6 +2,8 @@
 
 //! The control register (hardware reference 2.3).
 
+use super::Efr;
+
 bitfield! {
     /// Control, MMIO 0018h. A bit whose feature is absent reads back 0.
     pub struct Control(u64) {
@@ -104,6 +106,16 @@ bitfield! {
 impl Control {
     /// The [`Control::inv_timeout`] of one second.
     pub const INV_TIMEOUT_1S: u8 = 4;
+
+    /// Bits 12:0: engines, logs and their interrupts, without those of optional features.
+    const BASIC: u64 = 0x1FFF;
+
+    /// What remains of the register if a guest writes it that is shown the features `shown`. Bits of
+    /// what a guest does not have read back as 0, as those of absent features do.
+    #[must_use]
+    pub fn kept_for_guest(self, shown: Efr) -> Self {
+        Self(self.0 & Self::BASIC).with_gt_en(self.gt_en() && shown.gt_sup())
+    }
 
     /// The same register with every engine, log and interrupt off, the way it must be before a base
     /// register changes and before the hardware is given up (hardware reference 3.8, step 1).

@@ -14,19 +14,27 @@ bitfield! {
         /// NXSup: no-execute and privilege bits.
         3:3 nx_sup: bool;
         /// GTSup: guest (v2) translation.
-        4:4 gt_sup: bool;
+        4:4 gt_sup, with_gt_sup: bool;
         /// IASup: INVALIDATE_IOMMU_ALL.
         6:6 ia_sup: bool;
         /// GASup: guest virtual APIC.
-        7:7 ga_sup: bool;
+        7:7 ga_sup, with_ga_sup: bool;
         /// HESup: hardware error registers.
         8:8 he_sup: bool;
         /// PCSup: performance counters.
         9:9 pc_sup: bool;
         /// HATS: how many levels a host table may have, see [`host_levels`].
         11:10 hats, with_hats: u8;
+        /// GATS: 0 for guest tables of up to four levels, 1 for five.
+        13:12 gats, with_gats: u8;
+        /// GLXSup: how many levels a GCR3 table may have, minus one.
+        15:14 glx_sup, with_glx_sup: u8;
+        /// PASmax: width of PASIDs, minus one.
+        36:32 pas_max, with_pas_max: u8;
         /// DevTblSegSup: number of device table segments, as a power of two.
         39:38 dev_tbl_seg_sup: u8;
+        /// GIoSup: requests without PASID may use a guest table.
+        48:48 gio_sup, with_gio_sup: bool;
         /// EPHSup: enhanced page request handling.
         50:50 eph_sup: bool;
         /// vIommuSup: HW-vIOMMU.

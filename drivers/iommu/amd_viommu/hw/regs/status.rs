@@ -40,6 +40,12 @@ impl Status {
     /// ComWaitInt.
     pub const COM_WAIT_INT: u64 = 1 << 2;
 
+    /// EventLogRun.
+    pub const EVENT_LOG_RUN: u64 = 1 << 3;
+
+    /// CmdBufRun.
+    pub const CMD_BUF_RUN: u64 = 1 << 4;
+
     /// Every bit that writing 1 clears.
     pub const W1C: u64 = 0x6_8E67;
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registers that the host has for each guest (hardware reference 6.1 to 6.3).
+//!
+//! Offsets count from the guest's block of 64 bytes. All registers are read and written as 64 bits.
+//! Enables and addresses share registers, so a register is changed only by the setters of its type,
+//! on the value that was written last.
+
+/// Changes the guest's device map, see [`DidMap::device`].
+pub const DEVICE_MAP: usize = 0x00;
+/// Changes the guest's domain map, see [`DidMap::domain`].
+pub const DOMAIN_MAP: usize = 0x08;
+/// Miscellaneous, see [`Misc`].
+pub const MISC: usize = 0x10;
+/// Base of the second event log.
+pub const EVENT_B_BASE: usize = 0x18;
+/// The guest's command buffer, see [`CmdControl`].
+pub const CMD_CONTROL: usize = 0x20;
+/// The guest's event log, see [`EvtControl`].
+pub const EVT_CONTROL: usize = 0x28;
+/// The guest's page request log, see [`PprControl`].
+pub const PPR_CONTROL: usize = 0x30;
+/// Base of the second page request log.
+pub const PPR_B_BASE: usize = 0x38;
+
+/// Offsets in the VF page, which is the guest's register page 2000h.
+pub mod page {
+    /// Head of the command buffer. Written only while commands are not fetched.
+    pub const CMD_HEAD: usize = 0x00;
+    /// Tail of the command buffer.
+    pub const CMD_TAIL: usize = 0x08;
+    /// Head of the event log.
+    pub const EVENT_HEAD: usize = 0x10;
+    /// Tail of the event log.
+    pub const EVENT_TAIL: usize = 0x18;
+    /// Status, see [`Status`](crate::regs::Status).
+    pub const STATUS: usize = 0x20;
+}
+
+bitfield! {
+    /// GUEST_DID_MAP_CONTROL0 and 1: a write changes one entry of a map.
+    ///
+    /// Whether the write has taken effect when it returns is OQ-20. A read of the same register
+    /// behind it is the barrier.
+    pub struct DidMap(u64) {
+        /// Valid: the entry resolves.
+        0:0 valid, with_valid: bool;
+        /// What the hardware uses.
+        29:14 host_id, with_host_id: u16;
+        /// What the guest uses.
+        61:46 guest_id, with_guest_id: u16;
+        /// Write: execute.
+        63:63 write, with_write: bool;
+    }
+}
+
+impl DidMap {
+    /// Lets a guest's device or domain ID stand for one of the host's.
+    pub fn set(guest_id: u16, host_id: u16) -> Self {
+        Self::clear(guest_id).with_valid(true).with_host_id(host_id)
+    }
+
+    /// Lets a guest's ID resolve to nothing. A guest that names it stops its engine (OQ-14).
+    pub fn clear(guest_id: u16) -> Self {
+        Self::default().with_write(true).with_guest_id(guest_id)
+    }
+}
+
+bitfield! {
+    /// GUEST_MISC_CONTROL. Bits without a name are written as 0 (OQ-16).
+    pub struct Misc(u64) {
+        /// TransDevID: whose device table entry translates the guest's addresses.
+        31:16 translate_id, with_translate_id: u16;
+    }
+}
+
+bitfield! {
+    /// GUEST_CMD_CONTROL: the guest's command buffer.
+    pub struct CmdControl(u64) {
+        /// Length code, as in [`RingBase`](crate::regs::RingBase).
+        3:0 len_code, with_len_code: u8;
+        /// CmdBufEn: fetch commands.
+        8:8 cmd_buf_en, with_cmd_buf_en: bool;
+        /// ComWaitIntEn: interrupt when a COMPLETION_WAIT asks for it.
+        9:9 com_wait_int_en, with_com_wait_int_en: bool;
+        /// Address bits 51:12.
+        51:12 base, with_base: u64;
+    }
+}
+
+bitfield! {
+    /// GUEST_EVT_CONTROL: the guest's event log.
+    pub struct EvtControl(u64) {
+        /// Length code, as in [`RingBase`](crate::regs::RingBase).
+        3:0 len_code, with_len_code: u8;
+        /// Length code of the second log.
+        7:4 len_code_b, with_len_code_b: u8;
+        /// EventLogEn: log events.
+        8:8 event_log_en, with_event_log_en: bool;
+        /// EventIntEn: interrupt when an event has been logged or lost.
+        9:9 event_int_en, with_event_int_en: bool;
+        /// DualEventLogEn: use of the second log.
+        11:10 dual_event_log_en, with_dual_event_log_en: u8;
+        /// Address bits 51:12.
+        51:12 base, with_base: u64;
+    }
+}
+
+bitfield! {
+    /// GUEST_PPR_CONTROL: the guest's page request log.
+    pub struct PprControl(u64) {
+        /// Length code, as in [`RingBase`](crate::regs::RingBase).
+        3:0 len_code, with_len_code: u8;
+        /// Length code of the second log.
+        7:4 len_code_b, with_len_code_b: u8;
+        /// PPRLogEn: log page requests.
+        8:8 ppr_log_en, with_ppr_log_en: bool;
+        /// PprIntEn: interrupt when a page request has been logged.
+        9:9 ppr_int_en, with_ppr_int_en: bool;
+        /// PPREn: accept page requests.
+        10:10 ppr_en, with_ppr_en: bool;
+        /// DualPprLogEn: use of the second log.
+        12:11 dual_ppr_log_en, with_dual_ppr_log_en: u8;
+        /// PprAutoRspEn: answer automatically on overflow.
+        13:13 ppr_auto_rsp_en, with_ppr_auto_rsp_en: bool;
+        /// BlkStopMrkEn: block stop marks.
+        14:14 blk_stop_mrk_en, with_blk_stop_mrk_en: bool;
+        /// PprAutoRspAon: answer automatically always.
+        15:15 ppr_auto_rsp_aon, with_ppr_auto_rsp_aon: bool;
+        /// Address bits 51:12. They lie higher than in the other registers (OQ-17).
+        55:16 base, with_base: u64;
+    }
+}

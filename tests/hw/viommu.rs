@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hardware IOMMU of a guest.
+
+mod features;
+mod guest_entry;
+mod guest_page;
+mod layout;
+mod life;
+mod vfctrl;
