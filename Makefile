@@ -11,11 +11,12 @@ modules:
 modules_install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 
-run test test-debug witness bench lint shell rust-analyzer clean clean-cache:
+run test test-debug witness bench lint shell qemu-device rust-analyzer clean clean-cache:
 	@scripts/$@
 
 help:
 	@cat scripts/help.txt
 
 .DEFAULT_GOAL := modules
-.PHONY: modules modules_install run test test-debug witness bench lint shell rust-analyzer clean clean-cache help
+.PHONY: modules modules_install run test test-debug witness bench lint shell qemu-device \
+	rust-analyzer clean clean-cache help

@@ -42,3 +42,19 @@ prepare_debug()
 	need_vng
 	need_disk
 }
+
+# Sets $kernel, $stock_dir and $base_dir, as use_kernel does, for the sanitizer kernel.
+use_debug_kernel()
+{
+	kernel=$(cat "$debug_dir/include/config/kernel.release")
+	artefact debug-image "$(key_of "$(declare -f make_debug_image)" "$debug_dir")" make_debug_image
+	stock_dir=$artefact
+	need_initramfs_base
+}
+
+make_debug_image()
+{
+	logged debug-image in_root make -C "$debug_dir" "${debug_flags[@]}" INSTALL_MOD_PATH="$1/usr" modules_install
+	cp "$debug_dir/arch/x86/boot/bzImage" "$1/usr/lib/modules/$kernel/vmlinuz"
+	ln -s usr/lib "$1/lib"
+}

@@ -16,6 +16,8 @@ kernel_pattern="linux-image-$kernel_series.[0-9]+\\+deb13-amd64"
 
 # The Debian release whose compilers built that kernel.
 suite=trixie
+# The one before it, for the kernels of guests only.
+older_suite=bookworm
 
 mkdir -p "$build" "$logs" "$cache/lock" "$cache/tmp"
 
@@ -31,10 +33,12 @@ mkdir -p "$build" "$logs" "$cache/lock" "$cache/tmp"
 . "$scripts/lib/initramfs.sh"
 . "$scripts/lib/qemu.sh"
 . "$scripts/lib/vm.sh"
+. "$scripts/lib/marks.sh"
 . "$scripts/lib/vng.sh"
 . "$scripts/lib/results.sh"
 . "$scripts/lib/tests.sh"
 . "$scripts/lib/witness.sh"
+. "$scripts/lib/chain.sh"
 
 # choose_hw NAME: the IOMMU of the test VM: "stock" is QEMU's own, "model" is that of model/. Sets $hw, and
 # $hw_prefix: what the names of logs and results begin with.

@@ -47,15 +47,15 @@ pack()
 }
 
 # Sets $initramfs, for the module and the programs built last.
-# make_initramfs [ACPI-TABLE]: the table replaces the firmware's of the same name.
+# make_initramfs [ACPI-TABLE [CPIO...]]: the table replaces the firmware's of the same name; the archives come last.
 make_initramfs()
 {
 	local tree=$build/initramfs
 	rm -rf "$tree"
 	mkdir -p "$tree/lib/modules/$kernel/updates" "$tree/usr/lib"
 	cp "$base_dir/modules.dep" "$tree/lib/modules/$kernel/"
-	if [ -e "$build/module-stock/amd_viommu.ko" ]; then
-		cp "$build/module-stock/amd_viommu.ko" "$tree/lib/modules/$kernel/updates/"
+	if [ -e "$module" ]; then
+		cp "$module" "$tree/lib/modules/$kernel/updates/"
 		echo "updates/amd_viommu.ko:" >>"$tree/lib/modules/$kernel/modules.dep"
 	fi
 	if [ -d "$build/programs" ]; then
@@ -71,5 +71,5 @@ make_initramfs()
 		cp "$1" "$build/acpi/kernel/firmware/acpi/ivrs.aml"
 		pack "$build/acpi" "$initramfs"
 	fi
-	cat "$base_dir/base.cpio" "$build/project.cpio" >>"$initramfs"
+	cat "$base_dir/base.cpio" "$build/project.cpio" "${@:2}" >>"$initramfs"
 }

@@ -30,7 +30,11 @@ project_sources()
 	[ -n "$base" ] || die "no Debian mirror in the machine's apt sources (has 'apt-get update' been run?)"
 
 	printf "deb $base %s main\ndeb-src $base %s main\n" "$suite"{,} "$suite-updates"{,} "$suite-backports"{,}
-	[ -z "$security" ] || printf "deb $security %s main\ndeb-src $security %s main\n" "$suite-security"{,}
+	printf "deb $base %s main\n" "$older_suite"
+	[ -z "$security" ] || {
+		printf "deb $security %s main\ndeb-src $security %s main\n" "$suite-security"{,}
+		printf "deb $security %s main\n" "$older_suite-security"
+	}
 }
 
 # apt-get and apt-cache that see only those suites.

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Building this project's code in the tools' root.
 
+# The module built last.
+module=$build/module-stock/amd_viommu.ko
+
 # Sets $module: the module for the stock kernel.
 build_stock_module()
 {
@@ -38,5 +41,5 @@ build_programs()
 	programs=$build/programs
 	logged programs in_root make -C "$top/selftests" KSRC="$source_dir" O="$build/selftests" \
 		CC="gcc -static" INSTALL_PATH="$programs" -j"$jobs" install
-	install "$scripts/guest/run-tests" "$programs/"
+	install "$scripts"/guest/{run-tests,look-for-leaks} "$programs/"
 }

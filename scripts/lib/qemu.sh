@@ -47,11 +47,27 @@ build_model_library()
 		cargo build --release --locked --offline --manifest-path "$top/qemu/amd-viommu-hw/Cargo.toml"
 }
 
-# With the flags that QEMU compiles its own devices with, as far as they change code. Rust's library stays
-# inside the object.
 build_model_device()
 {
-	local source=$top/qemu/amd-viommu-hw headers=$qemu_headers flags
+	build_qemu_device "$build/qemu/amd-viommu-hw.so" "$top"/qemu/amd-viommu-hw/*.c \
+		"$build/cargo-qemu/release/libamd_viommu_hw.a" -Wl,--exclude-libs,ALL
+}
+
+# Sets $viommu_device: qemu/amd-viommu as an object to be preloaded by the VMM.
+need_viommu_device()
+{
+	need_qemu_headers
+	say "VMM side: building the QEMU device"
+	viommu_device=$build/qemu/amd-viommu.so
+	mkdir -p "$build/qemu"
+	logged qemu-viommu build_qemu_device "$viommu_device" "-I$top/include/uapi" "$top"/qemu/amd-viommu/*.c
+}
+
+# build_qemu_device OBJECT ARGUMENT...: with the flags that QEMU compiles its own devices with, as far as they
+# change code. Rust's library, if there is one, stays inside the object.
+build_qemu_device()
+{
+	local headers=$qemu_headers flags
 	flags=(
 		-m64 -mcx16 -msse2 -std=gnu11 -O2 -fPIC -fno-strict-aliasing -fno-common -fwrapv
 		-Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
@@ -63,9 +79,7 @@ build_model_device()
 		"-iquote$headers"/{build,source,source/{include,host/include/x86_64,host/include/generic}}
 	)
 	# shellcheck disable=SC2016
-	in_root sh -c 'gcc "$@" $(pkg-config --cflags glib-2.0)' gcc "${flags[@]}" -shared \
-		-o "$build/qemu/amd-viommu-hw.so" "$source"/*.c "$build/cargo-qemu/release/libamd_viommu_hw.a" \
-		-Wl,--exclude-libs,ALL
+	in_root sh -c 'gcc "$@" $(pkg-config --cflags glib-2.0)' gcc "${flags[@]}" -shared -o "$@"
 }
 
 # Sets $qemu_headers: folders "source" and "build" with the headers that the distribution's binary was compiled

@@ -3,6 +3,7 @@
 
 vm_cpus=2
 vm_memory=1536
+vm_cpu=EPYC
 # Keeps the kernel's own driver away from the IOMMU.
 vm_no_builtin=amd_iommu=off
 # IOMMUs of the hardware model, one or two.
@@ -22,7 +23,7 @@ describe_iommu_model()
 	read -r efr efr2 < <(in_root "$build/cargo-qemu/release/features" "${preset%%,*}")
 	features=("efr=$efr" "efr2=$efr2")
 	words=("iommu=00:0f.0,0xfed80000" "${features[@]}" all)
-	iommu=(-device "amd-viommu-hw,addr=0xf,bus=pcie.0,stats=$(model_statistics "$1"),$settings")
+	iommu=(-device "amd-viommu-hw,id=iommu,addr=0xf,bus=pcie.0,stats=$(model_statistics "$1"),$settings")
 	if [ "$vm_iommus" = 2 ]; then
 		words=(
 			"iommu=00:0f.0,0xfed80000" "${features[@]}" "range=00:00.0,3f:1f.7"
@@ -44,6 +45,13 @@ second_host_bridge()
 		-device pcie-root-port,id=port2,bus=pxb1,slot=2,chassis=2
 	)
 	scratch_at=bus=port2
+}
+
+# For a boot's description: a second DMA engine of the model, alone behind its root port, so that it can be reset. Having
+# ATS, it is blocked by the kernel meanwhile.
+add_dma_engine()
+{
+	vm_extra+=(-device "pcie-root-port,id=port3,slot=3,chassis=3,bus=pcie.0,addr=0x18" -device "amd-viommu-dma,bus=port3,ats=on")
 }
 
 # Where the model leaves what it counted.
@@ -95,7 +103,7 @@ describe_machine()
 	describe_devices "$1"
 	# shellcheck disable=SC2054
 	machine=(
-		-M q35 -accel tcg,thread=multi -cpu EPYC -smp "$vm_cpus" -m "$vm_memory"
+		-M q35 -accel tcg,thread=multi -cpu "$vm_cpu" -smp "$vm_cpus" -m "$vm_memory"
 		-nodefaults -no-user-config -display none -no-reboot
 		"${devices[@]}" "${vm_extra[@]}"
 		-kernel "$stock_dir/usr/lib/modules/$kernel/vmlinuz" -initrd "$initramfs"
@@ -113,6 +121,8 @@ need_disk()
 
 # More options for QEMU.
 vm_extra=()
+# Where the program's input comes from, if it has any: a pipe.
+vm_input=
 
 # run_vm NAME APPEND PROGRAM LIMIT: boots the stock kernel and runs a program in it. The kernel log is
 # in build/logs/NAME.kernel.log, the program's output in build/logs/NAME.out and on the terminal. The status is
@@ -124,7 +134,7 @@ run_vm()
 	describe_machine "$1" "$2 viommu.run=$3"
 	watch_vm "$1" "$4" "$logs/$1.qemu.log" "$qemu" "${machine[@]}" \
 		-chardev file,id=klog,path="$logs/$1.kernel.log" -serial chardev:klog \
-		-chardev file,id=out,path="$logs/$1.out" -serial chardev:out
+		-chardev file,id=out,path="$logs/$1.out${vm_input:+,input-path=$vm_input}" -serial chardev:out
 }
 
 # watch_vm NAME LIMIT MESSAGES COMMAND...: the part of run_vm that does not depend on how the VM is started. The
@@ -184,9 +194,10 @@ need_vm()
 	need_disk
 }
 
-# vm_shell APPEND: the kernel's console on this terminal, and a shell on it.
+# vm_shell APPEND: the kernel's console on this terminal, and a shell on it. What the emulated processor lacks is not for
+# people.
 vm_shell()
 {
 	describe_machine shell "$1"
-	in_root "$qemu" "${machine[@]}" -serial mon:stdio
+	in_root "$qemu" "${machine[@]}" -serial mon:stdio 2> >(grep --line-buffered -v "TCG doesn't support" >&2)
 }

@@ -42,10 +42,11 @@ use_kernel()
 	need_initramfs_base
 }
 
-# The release of the newest kernel of a series, which may have been rebuilt for the release (+deb13.1).
+# The release of the newest kernel of a series, which may have been rebuilt for the release (+deb13.1). That of
+# Debian 12 is 6.1.0, with a number that counts its changes.
 find_older_kernel()
 {
-	local kernel_pattern="linux-image-${1//./\\.}\\.[0-9]+\\+deb13(\\.[0-9]+)?-amd64"
+	local kernel_pattern="linux-image-${1//./\\.}\\.([0-9]+\\+deb13(\\.[0-9]+)?|0-[0-9]+)-amd64"
 	find_kernel
 }
 
@@ -67,6 +68,12 @@ make_kernel_image()
 	logged kernel-image download "$deb" "linux-image-$kernel"
 	dpkg -x "$deb"/*.deb "$deb"
 	mkdir -p "$1/$modules"
+	# Before /lib was a link of the distribution's, packages had modules there.
+	if [ -d "$deb/lib" ]; then
+		mkdir -p "$deb/usr/lib"
+		mv "$deb/lib/modules" "$deb/usr/lib/"
+		rmdir "$deb/lib"
+	fi
 	ln -s usr/lib "$1/lib"
 	ln -s usr/lib "$deb/lib"
 	in_root depmod -b "$deb" "$kernel"

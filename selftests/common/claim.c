@@ -159,6 +159,19 @@ static void read_mark(struct mark *mark)
 	}
 }
 
+long long pages_free(void)
+{
+	struct mark *mark = calloc(1, sizeof(*mark));
+	long long pages;
+
+	if (!mark)
+		return 0;
+	read_mark(mark);
+	pages = mark->free_pages;
+	free(mark);
+	return pages;
+}
+
 static long long objects_in(const struct mark *mark, const char *cache)
 {
 	unsigned int i;

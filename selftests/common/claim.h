@@ -19,6 +19,9 @@ int client_claim(const char *name, const char *driver);
 /* Groups, class entries, debugfs folder: is any trace of an IOMMU driver left? */
 bool iommu_traces_left(void);
 
+/* Pages that are free after everything that may go has gone. */
+long long pages_free(void);
+
 /*
  * Runs a cycle again and again, in rounds of so many: NULL, or what is wrong.
  * What each cycle loses makes the same slab cache, or the pages in use, grow by

@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -216,4 +218,26 @@ __u64 physical_address(const void *mem)
 	if (!(entry >> 63))
 		return 0;
 	return (entry & ((1ULL << 55) - 1)) * page + virtual % page;
+}
+
+static sigjmp_buf faulted;
+
+static void on_fault(int signal)
+{
+	siglongjmp(faulted, signal);
+}
+
+int signal_of(const __u64 *address)
+{
+	struct sigaction action = { .sa_handler = on_fault }, bus, segv;
+	int raised;
+
+	sigaction(SIGBUS, &action, &bus);
+	sigaction(SIGSEGV, &action, &segv);
+	raised = sigsetjmp(faulted, 1);
+	if (!raised)
+		__atomic_load_n(address, __ATOMIC_SEQ_CST);
+	sigaction(SIGBUS, &bus, NULL);
+	sigaction(SIGSEGV, &segv, NULL);
+	return raised;
 }

@@ -42,6 +42,9 @@ void memory_free(void *mem, size_t size);
 /* Where a touched page lies in physical memory; 0 if that cannot be told. */
 __u64 physical_address(const void *mem);
 
+/* The signal that reading this address raises: SIGBUS, SIGSEGV, or 0 for none. For one thread. */
+int signal_of(const __u64 *address);
+
 /* Deterministic bytes: position and seed fix every one of them. */
 void pattern_fill(void *buf, size_t len, __u64 seed);
 /* The same bytes, starting at an offset that is a multiple of eight. */

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2034
 # SPDX-License-Identifier: GPL-2.0
 # NVMe and e1000e at work, with every byte verified. Sourced in the folder of demo_client; what is
-# verified is counted in $file_bytes, $drive_bytes and $network_bytes, what went wrong in $failed.
+# verified is counted in $file_bytes, $drive_bytes and $network_bytes, what went wrong in $failed. $machine says
+# whose work it is, where there is more than one machine.
 
 here=$(pwd)
 work=/tmp/viommu-demo
@@ -14,7 +15,7 @@ network_bytes=0
 
 stage()
 {
-	printf '[%3ds] %s\n' $(($(cut -d . -f 1 /proc/uptime) - begin)) "$*"
+	printf '[%3ds] %s\n' $(($(cut -d . -f 1 /proc/uptime) - begin)) "${machine:+$machine: }$*"
 }
 
 detail()

@@ -7,48 +7,11 @@
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/demo/parts.sh
 . ./parts.sh
+# shellcheck source=selftests/demo/built-in.sh
+. ./built-in.sh
 format=$1
 type=$2
 faults=0
-
-built_in_driver()
-{
-	stage "the kernel's IOMMU driver: $(echo /sys/class/iommu/*)"
-	[ -e /sys/class/iommu/ivhd0 ] || failure "the kernel runs without an IOMMU driver"
-	dmesg | grep -E 'AMD-Vi|iommu: ' | sed 's/^[^]]*] //' | detail
-}
-
-# The driver falls back to v1 with a line in the log only.
-table_format()
-{
-	used=v1
-	dmesg | grep -q 'AMD-Vi: V2 page table enabled' && used=v2
-	[ "$used" = "$format" ] || failure "page tables are $used"
-}
-
-load_drivers()
-{
-	stage "loading nvme, ext4, e1000e"
-	# A module on some kernels, which ext4 asks for; but nothing loads by itself here.
-	modprobe crc32c_generic 2>/dev/null
-	for name in nvme ext4 e1000e; do
-		modprobe "$name" || failure "modprobe $name"
-	done
-}
-
-# Every device of one of these drivers is in a domain of the type that was asked for.
-domain_types()
-{
-	found=0
-	for device in /sys/bus/pci/drivers/nvme/0* /sys/bus/pci/drivers/e1000e/0*; do
-		[ -e "$device" ] || continue
-		found=$((found + 1))
-		has=$(cat "$device/iommu_group/type" 2>/dev/null)
-		stage "$(basename "$device"): domain $has"
-		[ "$has" = "$type" ] || failure "the domain of $(basename "$device") is '$has'"
-	done
-	[ $found = 3 ] || failure "$found devices instead of 3 have their drivers"
-}
 
 # The test device amd-viommu-dma, if the machine has it.
 test_device()
@@ -92,11 +55,6 @@ see_faults()
 	stray read 0x40000000 0x0000
 }
 
-result()
-{
-	echo "result $1 $2"
-}
-
 built_in_driver
 table_format
 load_drivers
@@ -106,17 +64,10 @@ use_network
 domain_types
 see_faults
 
-for bytes in "$file_bytes" "$drive_bytes" "$network_bytes"; do
-	[ "${bytes:-0}" -gt 0 ] || failure "a part verified nothing"
-done
+bytes_verified
 result kernel "$(uname -r)"
 result bytes $((file_bytes + drive_bytes + network_bytes))
 result type "$has"
 result format "$used"
 result faults $faults
-if [ $failed = 0 ]; then
-	stage "everything held"
-else
-	stage "$failed parts FAILED"
-	exit 1
-fi
+verdict

@@ -7,9 +7,8 @@
 #include "claim.h"
 #include "kmod.h"
 #include "needs.h"
+#include "pull.h"
 #include "requester.h"
-
-#define WAIT_MS		5000
 
 FIXTURE(iommu) {
 	struct pci_list iommus;
@@ -29,36 +28,12 @@ FIXTURE_TEARDOWN(iommu)
 {
 }
 
-static int pull_all(struct pci_list *iommus)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; !ret && i < iommus->count; i++) {
-		ret = pci_remove(iommus->name[i]);
-		if (!ret)
-			ret = pci_wait(iommus->name[i], false, WAIT_MS);
-	}
-	return ret;
-}
-
-static int bring_back(struct pci_list *iommus)
-{
-	unsigned int i;
-	int ret;
-
-	ret = pci_rescan();
-	for (i = 0; !ret && i < iommus->count; i++)
-		ret = pci_wait_driver(iommus->name[i], MODULE_NAME, WAIT_MS);
-	return ret;
-}
-
 /* The function may need a new module when it went while it was in use. */
-static int bring_back_or_reload(struct pci_list *iommus)
+static int return_or_reload(struct pci_list *iommus)
 {
 	int ret;
 
-	ret = bring_back(iommus);
+	ret = iommus_return(iommus);
 	if (!ret)
 		return 0;
 	ret = viommu_unload();
@@ -71,10 +46,10 @@ TEST_F(iommu, idle_iommu_goes_and_comes_back)
 
 	ASSERT_EQ(0, clients_unbind());
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, pull_all(&self->iommus));
+		ASSERT_EQ(0, iommus_pull(&self->iommus));
 		EXPECT_EQ(0, dir_count("/sys/class/iommu"));
 		EXPECT_EQ(0, dir_count(IOMMU_GROUPS));
-		ASSERT_EQ(0, bring_back(&self->iommus));
+		ASSERT_EQ(0, iommus_return(&self->iommus));
 		EXPECT_LE(0, pci_group(self->edus.name[0]));
 	}
 	EXPECT_TRUE(edu_works(self->edus.name[0]));
@@ -88,7 +63,7 @@ TEST_F(iommu, pulled_under_a_vfio_user_nothing_passes_and_nothing_breaks)
 	ASSERT_EQ(0, clients_unbind());
 	ASSERT_EQ(0, requester_start(&dev, self->edus.name[0]));
 	ASSERT_TRUE(requester_works(&dev));
-	ASSERT_EQ(0, pull_all(&self->iommus));
+	ASSERT_EQ(0, iommus_pull(&self->iommus));
 
 	/* Neither the old mapping nor physical memory can be reached. */
 	pattern_fill(dev.mem, PAGE_4K, 2);
@@ -102,7 +77,7 @@ TEST_F(iommu, pulled_under_a_vfio_user_nothing_passes_and_nothing_breaks)
 	vfio_unmap(dev.container, REQUESTER_IOVA, dev.size);
 	requester_close(&dev);
 	clients_unbind();
-	ASSERT_EQ(0, bring_back_or_reload(&self->iommus));
+	ASSERT_EQ(0, return_or_reload(&self->iommus));
 	EXPECT_TRUE(edu_works(self->edus.name[0]));
 	clients_unbind();
 }
