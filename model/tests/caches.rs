@@ -222,6 +222,25 @@ fn rights_are_cached_and_matter_only_for_what_is_asked() {
 }
 
 #[test]
+fn a_cached_directory_forbids_what_its_entry_does() {
+    let (mut bench, table) = host(PAGE);
+    let at = table.entry(&mut bench.machine, 0x4000_0000, 2);
+    let value = bench.machine.peek(at);
+    bench.machine.poke(at, value & !(1 << 61));
+    for directory_is_cached in [false, true] {
+        bench.execute(&[command::invalidate_domain(DOMAIN, None)]);
+        if directory_is_cached {
+            bench.target(DEVICE, 0x4000_0000, Access::Write);
+        }
+        let event = bench.aborts(DEVICE, 0x4000_1000, Access::Read);
+        assert!(
+            event.permission(),
+            "nothing is mapped there, but reading is forbidden above"
+        );
+    }
+}
+
+#[test]
 fn two_devices_of_a_domain_share_translations() {
     let (mut bench, _) = host(PAGE);
     let empty = HostTables::new(&mut bench.machine, 4);

@@ -95,6 +95,25 @@ fn a_change_of_the_host_table_reaches_nested_pages_by_their_guest_physical_addre
     }
 }
 
+/// What is cached of the host's table is judged when it forbids, too, but only where the guest's
+/// own table allows.
+#[test]
+fn an_old_denial_of_the_host_is_stale_and_one_of_the_guest_is_not() {
+    for guest_allows in [false, true] {
+        let mut stage = Stage::new(true, 4, 0, 1);
+        let (rights, machine) = ([Rights::READ, Rights::ALL], &mut stage.bench.machine);
+        let (table, own) = (stage.host.unwrap(), rights[usize::from(guest_allows)]);
+        table.map(machine, 0x10_9000_0000, 0x7000, PAGE, Rights::READ);
+        stage.map(0x5000, 0x10_9000_0000, PAGE, own);
+        assert_eq!(stage.target(0x5000, Access::Read, Some(1)), Some(0x7000));
+        let machine = &mut stage.bench.machine;
+        table.map(machine, 0x10_9000_0000, 0x7000, PAGE, Rights::ALL);
+        stage.map(0x5000, 0x10_9000_0000, PAGE, Rights::ALL);
+        assert_eq!(stage.target(0x5000, Access::Write, Some(1)), None);
+        assert_eq!(stage.bench.stale(), u64::from(guest_allows));
+    }
+}
+
 #[test]
 fn gcr3_entries_are_cached_by_pasid_and_go_with_pde() {
     let cases = [(1, true, true), (1, false, false), (2, true, false)];

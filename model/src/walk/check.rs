@@ -101,14 +101,16 @@ impl Walk<'_> {
             let suspect = Suspect::Page(range);
             return self.check_guest_table(guest, suspect, address, need, &found);
         }
-        // Without a page nothing says which of the two tables forbids it.
-        let (Ok(page), Some((start, _))) = (found, kept.through) else {
+        // What the guest's table forbids is no concern of the host's.
+        let (true, Some(page), Some((start, _))) =
+            (kept.guest.allow(need), kept.page, kept.through)
+        else {
             return;
         };
         let physical = start | address & low_bits(page.shift);
         let below = Range::around(guest.host.tag(), physical, page.shift);
         let suspect = Suspect::Page(below);
-        let cached = Outcome::of(&Ok::<_, Fault>(page), address, need, suspect);
+        let cached = Outcome::of(&found, address, need, suspect);
         self.check(suspect, physical, cached, |look| {
             let memory = look.host(&guest.host, physical, need.below());
             Outcome::of(&memory, physical, need, suspect)

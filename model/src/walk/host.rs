@@ -61,6 +61,10 @@ impl Walk<'_> {
             level: root.levels,
             rights: Rights::ALL,
         });
+        // A cached table answers as the entry would that led to it.
+        if !table.rights.allow(need) {
+            return Err(Fault::Permission);
+        }
         // Each table is of a lower level than the one before.
         for _ in 0..6 {
             match self.host_step(host, &table, address, need)? {
