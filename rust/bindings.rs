@@ -93,8 +93,6 @@ pub mod shim {
         pub fn pci_is_pcie(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_pcie_type"]
         pub fn pci_pcie_type(pdev: *mut pci_dev) -> c_int;
-        #[link_name = "kernel_ext_pci_on_root_bus"]
-        pub fn pci_on_root_bus(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_upstream_bridge"]
         pub fn pci_upstream_bridge(pdev: *mut pci_dev) -> *mut pci_dev;
         #[link_name = "kernel_ext_pci_subordinate"]

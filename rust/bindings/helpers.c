@@ -209,11 +209,6 @@ int kernel_ext_pci_pcie_type(struct pci_dev *pdev)
 	return pci_pcie_type(pdev);
 }
 
-bool kernel_ext_pci_on_root_bus(struct pci_dev *pdev)
-{
-	return pci_is_root_bus(pdev->bus);
-}
-
 /*
  * The buses of SR-IOV virtual functions have no bridge of their own; skip to
  * the next one up that has.

@@ -51,7 +51,6 @@ int kernel_ext_pci_domain_nr(struct pci_dev *pdev);
 bool kernel_ext_pci_multifunction(struct pci_dev *pdev);
 bool kernel_ext_pci_is_pcie(struct pci_dev *pdev);
 int kernel_ext_pci_pcie_type(struct pci_dev *pdev);
-bool kernel_ext_pci_on_root_bus(struct pci_dev *pdev);
 struct pci_dev *kernel_ext_pci_upstream_bridge(struct pci_dev *pdev);
 u8 kernel_ext_pci_subordinate(struct pci_dev *pdev);
 bool kernel_ext_pci_has_devfn_aliases(struct pci_dev *pdev);

@@ -65,11 +65,6 @@ int vdma_open_sysfs(struct vdma *vdma, const char *name)
 	return ret;
 }
 
-void vdma_close_sysfs(struct vdma *vdma)
-{
-	munmap(vdma->bar, BAR_SIZE);
-}
-
 static __u32 control_of(const struct vdma_request *request)
 {
 	return CONTROL_START | CONTROL_OPERATION(request->operation) |

@@ -43,7 +43,6 @@ struct vdma {
 int vdma_init(struct vdma *vdma, void *bar);
 /* A device through sysfs: no driver, no VFIO, default domain. */
 int vdma_open_sysfs(struct vdma *vdma, const char *name);
-void vdma_close_sysfs(struct vdma *vdma);
 
 /* 0; -EIO if the IOMMU refused a part of it, and nothing behind that was moved. */
 int vdma_run(struct vdma *vdma, const struct vdma_request *request);

@@ -12,16 +12,10 @@ pub const DEVICE_MAP: usize = 0x00;
 pub const DOMAIN_MAP: usize = 0x08;
 /// Miscellaneous, see [`Misc`].
 pub const MISC: usize = 0x10;
-/// Base of the second event log.
-pub const EVENT_B_BASE: usize = 0x18;
 /// The guest's command buffer, see [`CmdControl`].
 pub const CMD_CONTROL: usize = 0x20;
 /// The guest's event log, see [`EvtControl`].
 pub const EVT_CONTROL: usize = 0x28;
-/// The guest's page request log, see [`PprControl`].
-pub const PPR_CONTROL: usize = 0x30;
-/// Base of the second page request log.
-pub const PPR_B_BASE: usize = 0x38;
 
 /// Offsets in the VF page, which is the guest's register page 2000h.
 pub mod page {
@@ -57,12 +51,11 @@ bitfield! {
 impl DidMap {
     /// Lets a guest's device or domain ID stand for one of the host's.
     pub fn set(guest_id: u16, host_id: u16) -> Self {
-        Self::clear(guest_id).with_valid(true).with_host_id(host_id)
-    }
-
-    /// Lets a guest's ID resolve to nothing. A guest that names it stops its engine (OQ-14).
-    pub fn clear(guest_id: u16) -> Self {
-        Self::default().with_write(true).with_guest_id(guest_id)
+        Self::default()
+            .with_write(true)
+            .with_valid(true)
+            .with_guest_id(guest_id)
+            .with_host_id(host_id)
     }
 }
 
@@ -93,41 +86,11 @@ bitfield! {
     pub struct EvtControl(u64) {
         /// Length code, as in [`RingBase`](crate::regs::RingBase).
         3:0 len_code, with_len_code: u8;
-        /// Length code of the second log.
-        7:4 len_code_b, with_len_code_b: u8;
         /// EventLogEn: log events.
         8:8 event_log_en, with_event_log_en: bool;
         /// EventIntEn: interrupt when an event has been logged or lost.
         9:9 event_int_en, with_event_int_en: bool;
-        /// DualEventLogEn: use of the second log.
-        11:10 dual_event_log_en, with_dual_event_log_en: u8;
         /// Address bits 51:12.
         51:12 base, with_base: u64;
-    }
-}
-
-bitfield! {
-    /// GUEST_PPR_CONTROL: the guest's page request log.
-    pub struct PprControl(u64) {
-        /// Length code, as in [`RingBase`](crate::regs::RingBase).
-        3:0 len_code, with_len_code: u8;
-        /// Length code of the second log.
-        7:4 len_code_b, with_len_code_b: u8;
-        /// PPRLogEn: log page requests.
-        8:8 ppr_log_en, with_ppr_log_en: bool;
-        /// PprIntEn: interrupt when a page request has been logged.
-        9:9 ppr_int_en, with_ppr_int_en: bool;
-        /// PPREn: accept page requests.
-        10:10 ppr_en, with_ppr_en: bool;
-        /// DualPprLogEn: use of the second log.
-        12:11 dual_ppr_log_en, with_dual_ppr_log_en: u8;
-        /// PprAutoRspEn: answer automatically on overflow.
-        13:13 ppr_auto_rsp_en, with_ppr_auto_rsp_en: bool;
-        /// BlkStopMrkEn: block stop marks.
-        14:14 blk_stop_mrk_en, with_blk_stop_mrk_en: bool;
-        /// PprAutoRspAon: answer automatically always.
-        15:15 ppr_auto_rsp_aon, with_ppr_auto_rsp_aon: bool;
-        /// Address bits 51:12. They lie higher than in the other registers (OQ-17).
-        55:16 base, with_base: u64;
     }
 }

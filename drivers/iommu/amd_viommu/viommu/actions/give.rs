@@ -106,7 +106,7 @@ impl Guest {
         let arrived = inner
             .device(about.device)
             .is_none_or(|device| device.domain == about.new);
-        if about.new.is_some() && about.new != about.old && !arrived {
+        if !arrived {
             let undo = About {
                 old: about.new,
                 ..*about
