@@ -66,14 +66,9 @@ make_chain_initramfs()
 	make_initramfs '' "$vmm_dir/vmm.cpio" "$build/chain.cpio"
 }
 
-# The machine of the host in the chain, for the VM of this name. Its emulator loses an interrupt now and then, which
-# qemu/lost-interrupts.c brings back.
+# The machine of the host in the chain, for the VM of this name.
 chain_machine()
 {
-	local object=$build/qemu/lost-interrupts.so
-	logged qemu-interrupts build_qemu_device "$object" "$top/qemu/lost-interrupts.c"
-	qemu=$build/qemu/qemu-system-x86_64-chain
-	preload_qemu "$build/qemu/amd-viommu-hw.so:$object"
 	vm_cpu=EPYC,+svm,+npt vm_memory=3072
 	# shellcheck disable=SC2054
 	vm_extra=(
@@ -87,7 +82,7 @@ chain_machine()
 # guest's kernel log is in build/logs/NAME.guest.kernel.log.
 run_chain()
 {
-	local qemu vm_cpu vm_memory vm_extra vm_input answers monitor answerer status=0
+	local vm_cpu vm_memory vm_extra vm_input answers monitor answerer status=0
 	chain_machine "$1"
 	open_marks "$1"
 	answer_marks "$1" &
@@ -102,7 +97,7 @@ run_chain()
 # chain_shell SERIES IOMMU: a shell in the guest on this terminal.
 chain_shell()
 {
-	local qemu vm_cpu vm_memory vm_extra
+	local vm_cpu vm_memory vm_extra
 	chain_machine shell
 	exec {build_lock}>&-
 	vm_shell "quiet viommu.tty=ttyS0 viommu.run=/usr/lib/amd-viommu/demo/chain.sh $* shell"

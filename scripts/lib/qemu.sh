@@ -7,13 +7,16 @@ need_qemu()
 {
 	qemu=$build/qemu/qemu-system-x86_64-$hw qemu_append=
 	mkdir -p "$build/qemu"
+	need_qemu_headers
+	logged qemu-tcg build_qemu_device "$build/qemu/tcg.so" "$top"/qemu/tcg/*.c
 	"need_qemu_$hw"
 }
 
-# preload_qemu OBJECT: makes $qemu, the emulator with that object.
+# preload_qemu OBJECT...: makes $qemu, the emulator with these objects, and what is wrong with TCG repaired.
 preload_qemu()
 {
-	printf '#!/bin/sh\nLD_PRELOAD=%s exec /usr/bin/qemu-system-x86_64 "$@"\n' "$1" >"$qemu"
+	local IFS=: objects=("$build/qemu/tcg.so" "$@")
+	printf '#!/bin/sh\nLD_PRELOAD=%s exec /usr/bin/qemu-system-x86_64 "$@"\n' "${objects[*]}" >"$qemu"
 	chmod +x "$qemu"
 }
 
@@ -23,7 +26,8 @@ need_qemu_stock()
 {
 	local object=$build/qemu/amdvi-events.so addition=$top/qemu/amdvi-events.c
 	if [ ! -e "$addition" ]; then
-		qemu=/usr/bin/qemu-system-x86_64 qemu_append=viommu.faults=0
+		qemu_append=viommu.faults=0
+		preload_qemu
 		return
 	fi
 	logged qemu in_root gcc -O2 -Wall -Werror -shared -fPIC -o "$object" "$addition"
@@ -33,7 +37,6 @@ need_qemu_stock()
 # The hardware model: qemu/amd-viommu-hw and model/ as one object.
 need_qemu_model()
 {
-	need_qemu_headers
 	say "hardware model: building the QEMU device"
 	logged qemu-model-rust build_model_library
 	logged qemu-model build_model_device

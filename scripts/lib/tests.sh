@@ -70,40 +70,8 @@ test_subjects()
 	local status=0
 	say "VM: boot '$1': $subjects"
 	make_initramfs "$acpi"
-	run_subjects "$1" || status=$?
-	if emulator_failed "$1"; then
-		status=0
-		run_subjects "$1" || status=$?
-	fi
+	run_vm "$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null || status=$?
 	count_boot "$1" "$status"
-}
-
-run_subjects()
-{
-	run_vm "$1" "$append" "/usr/lib/amd-viommu/run-tests $subjects" 1200 >/dev/null
-}
-
-# emulator_failed BOOT: whether TCG is why this boot came to nothing, as happens once in some hundred on a machine that has
-# other work: a virtual processor stopped getting its timer, which the kernel says with this driver in no call trace; or the
-# VM stood still after qemu/lost-interrupts.c had found a processor asleep on an interrupt. Such a boot is done once more and
-# shown as a skipped test; twice is a failure.
-emulator_failed()
-{
-	local log=$logs/$1.kernel.log
-	lost_timer "$log" || lost_interrupt "$1" || return
-	say "VM: the emulator has lost an interrupt; once more (the first log: $1.lost.kernel.log)"
-	mv "$log" "$logs/$1.lost.kernel.log"
-	add_result "$1/interrupts-of-the-emulator" 0 0 1 -
-}
-
-lost_timer()
-{
-	grep -q 'Possible timer handling issue on cpu' "$1" && ! grep -q '\[amd_viommu\]' "$1"
-}
-
-lost_interrupt()
-{
-	! grep -qa '^VM-EXIT-STATUS' "$logs/$1.out" && grep -qs 'sleeps on an interrupt; told again' "$logs/$1.qemu.log"
 }
 
 # test_chain NAME: one run of the chain, as $chain says.
@@ -123,10 +91,6 @@ chain()
 {
 	local status=0
 	run_chain "$@" >/dev/null || status=$?
-	if emulator_failed "$1"; then
-		status=0
-		run_chain "$@" >/dev/null || status=$?
-	fi
 	[ "$status" = 0 ] || grep -a FAILED "$logs/$1.out" || tail -n 20 "$logs/$1.out" "$logs/$1".*kernel.log
 	judge_chain "$@" && [ "$status" = 0 ]
 }
@@ -163,17 +127,8 @@ test_debug_subjects()
 {
 	local status=0
 	say "VM: boot '$1' of the sanitizer kernel: $subjects"
-	run_debug_subjects "$1" || status=$?
-	if emulator_failed "$1"; then
-		status=0
-		run_debug_subjects "$1" || status=$?
-	fi
+	run_vng "$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null || status=$?
 	count_boot "$1" "$status"
-}
-
-run_debug_subjects()
-{
-	run_vng "$1" "$append" "$programs/run-tests $subjects" 2400 >/dev/null
 }
 
 # count_boot NAME STATUS: what a VM that has ended says.
