@@ -54,6 +54,12 @@ add_dma_engine()
 	vm_extra+=(-device "pcie-root-port,id=port3,slot=3,chassis=3,bus=pcie.0,addr=0x18" -device "amd-viommu-dma,bus=port3,ats=on")
 }
 
+# The same behind the second IOMMU, for a boot with two.
+add_far_dma_engine()
+{
+	vm_extra+=(-device "pcie-root-port,id=port4,slot=4,chassis=4,bus=pxb1" -device "amd-viommu-dma,bus=port4,ats=on")
+}
+
 # Where the model leaves what it counted.
 model_statistics()
 {

@@ -36,6 +36,12 @@ __u64 guest_base(__u64 address, __u64 size)
 	return address | code << 56;
 }
 
+/* Where this vIOMMU has what usually lies at the address. */
+static __u64 place(const struct vmm *vmm, __u64 address)
+{
+	return address + vmm->shift;
+}
+
 static int set_queue(struct vmm *vmm, __u32 queue, __u32 reg, __u64 address, __u64 size)
 {
 	return node_queue(vmm->node, vmm->handle, queue, address, size) ?:
@@ -47,7 +53,8 @@ int guest_boot_with(struct vmm *vmm, __u32 queue_size)
 	int ret;
 
 	ret = guest_write(vmm, REG_CONTROL, 0) ?:
-	      set_queue(vmm, AMD_VIOMMU_QUEUE_CMD, REG_COMMANDS, GUEST_COMMANDS, queue_size);
+	      set_queue(vmm, AMD_VIOMMU_QUEUE_CMD, REG_COMMANDS,
+			place(vmm, GUEST_COMMANDS), queue_size);
 	if (ret)
 		return ret;
 	vmm->queue_size = queue_size;
@@ -56,12 +63,13 @@ int guest_boot_with(struct vmm *vmm, __u32 queue_size)
 	vmm_set(vmm, PAGE_COMMAND_TAIL, 0);
 	ret = guest_write(vmm, REG_CONTROL, CONTROL_COMMANDS | CONTROL_GT) ?:
 	      guest_write(vmm, REG_CONTROL, CONTROL_COMMANDS | CONTROL_GT | CONTROL_IOMMU) ?:
-	      set_queue(vmm, AMD_VIOMMU_QUEUE_EVENT, REG_EVENTS, GUEST_EVENTS, EVENTS_SIZE);
+	      set_queue(vmm, AMD_VIOMMU_QUEUE_EVENT, REG_EVENTS,
+			place(vmm, GUEST_EVENTS), EVENTS_SIZE);
 	if (ret)
 		return ret;
 	vmm_set(vmm, PAGE_EVENT_HEAD, 0);
 	vmm_set(vmm, PAGE_EVENT_TAIL, 0);
-	memset(vmm_at(vmm, GUEST_EVENTS), 0, EVENTS_SIZE);
+	memset(vmm_at(vmm, place(vmm, GUEST_EVENTS)), 0, EVENTS_SIZE);
 	return guest_write(vmm, REG_CONTROL, CONTROL_ALL);
 }
 
@@ -93,7 +101,7 @@ int guest_put(struct vmm *vmm, struct guest_command command)
 
 	if (next == vmm_get(vmm, PAGE_COMMAND_HEAD))
 		return -ENOSPC;
-	memcpy(vmm_at(vmm, GUEST_COMMANDS + vmm->tail), &command, sizeof(command));
+	memcpy(vmm_at(vmm, place(vmm, GUEST_COMMANDS) + vmm->tail), &command, sizeof(command));
 	vmm->tail = next;
 	return 0;
 }
@@ -135,11 +143,11 @@ struct guest_command guest_page_command(__u16 domain, __u32 pasid, __u64 address
 
 int guest_sync(struct vmm *vmm)
 {
-	__u64 *stored = vmm_at(vmm, GUEST_STORE), value = ++vmm->waits;
-	__u64 end = now_ms() + SYNC_MS;
+	__u64 store = place(vmm, GUEST_STORE), *stored = vmm_at(vmm, store);
+	__u64 value = ++vmm->waits, end = now_ms() + SYNC_MS;
 	int ret;
 
-	ret = guest_put(vmm, guest_wait_command(GUEST_STORE, value));
+	ret = guest_put(vmm, guest_wait_command(store, value));
 	if (ret)
 		return ret;
 	guest_ring(vmm);
@@ -159,7 +167,7 @@ int guest_do(struct vmm *vmm, struct guest_command command)
 bool guest_event(struct vmm *vmm, struct guest_event *event)
 {
 	__u32 head = vmm_get(vmm, PAGE_EVENT_HEAD), word[4];
-	void *entry = vmm_at(vmm, GUEST_EVENTS + head);
+	void *entry = vmm_at(vmm, place(vmm, GUEST_EVENTS) + head);
 
 	if (head == vmm_get(vmm, PAGE_EVENT_TAIL))
 		return false;

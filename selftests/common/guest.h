@@ -8,7 +8,7 @@
 
 #include "vmm.h"
 
-/* What lies where in the guest's memory. The rest is free for data. */
+/* What lies where in the guest's memory, for its first vIOMMU. The rest is free for data. */
 #define GUEST_COMMANDS	(GUEST_BASE)
 #define GUEST_EVENTS	(GUEST_BASE + 512 * KIB)
 #define GUEST_STORE	(GUEST_BASE + 768 * KIB)

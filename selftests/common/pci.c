@@ -204,6 +204,18 @@ int pci_group(const char *name)
 	return ret ? ret : atoi(group);
 }
 
+int pci_iommu(const char *name)
+{
+	char path[128], iommu[32];
+	int ret, index;
+
+	pci_path(path, sizeof(path), name, "iommu");
+	ret = link_name(path, iommu, sizeof(iommu));
+	if (ret)
+		return ret;
+	return sscanf(iommu, "ivhd%d", &index) == 1 ? index : -ENOENT;
+}
+
 int pci_group_type(const char *name, char *buf, size_t len)
 {
 	return pci_attr_read(name, "iommu_group/type", buf, len);

@@ -42,6 +42,8 @@ int pci_wait_driver(const char *name, const char *driver, unsigned int timeout_m
 
 /* Number of the IOMMU group; -ENOENT when the device has none. */
 int pci_group(const char *name);
+/* N of the IOMMU that translates for it, ivhdN; -ENOENT when none does. */
+int pci_iommu(const char *name);
 int pci_group_type(const char *name, char *buf, size_t len);
 /* Memory decoding and bus mastering on, for a device without a driver. */
 int pci_enable_dma(const char *name);

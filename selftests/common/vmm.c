@@ -92,6 +92,28 @@ int vmm_attach(struct vmm *vmm, struct vmm_device *dev)
 	return node_attach(vmm->node, vmm->handle, dev->id, dev->vfio.name, dev->vfio.group);
 }
 
+/* Less than a 512 KiB queue, more than an ordinary one; and half of the room for tables. */
+#define SECOND_QUEUES	(128 * KIB)
+#define SECOND_TABLES	(512 * KIB)
+
+void vmm_beside(struct vmm *second, const struct vmm *first)
+{
+	*second = (struct vmm){
+		.node = first->node,
+		.container = first->container,
+		.mem = first->mem,
+		.shift = SECOND_QUEUES,
+		.next_table = SECOND_TABLES,
+	};
+}
+
+void vmm_unmap_page(struct vmm *vmm)
+{
+	if (vmm->page)
+		munmap(vmm->page, PAGE_4K);
+	vmm->page = NULL;
+}
+
 int vmm_start(struct vmm *vmm, struct vmm_device *dev, const char *name, __u16 id)
 {
 	int ret;
@@ -119,8 +141,7 @@ void vmm_release(struct vmm_device *dev)
 
 void vmm_close(struct vmm *vmm)
 {
-	if (vmm->page)
-		munmap(vmm->page, PAGE_4K);
+	vmm_unmap_page(vmm);
 	close(vmm->node);
 	if (vmm->container >= 0)
 		close(vmm->container);

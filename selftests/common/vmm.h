@@ -28,6 +28,7 @@ struct vmm {
 	/* Of the guest. */
 	__u32 queue_size, tail;
 	__u64 waits, next_table;
+	__u64 shift;			/* Of its queues, behind their usual places. */
 };
 
 /* A device of the guest. */
@@ -55,6 +56,14 @@ int vmm_start(struct vmm *vmm, struct vmm_device *dev, const char *name, __u16 i
 void vmm_release(struct vmm_device *dev);
 /* Gives everything back, the node first. Devices have been released, or are later. */
 void vmm_close(struct vmm *vmm);
+
+/*
+ * For a second vIOMMU on the same file: node, container and memory are those of the first. Queues and
+ * tables have other places, unless a queue of the first is larger than guest_boot() makes it. It is not
+ * closed: its page is unmapped before the first is closed.
+ */
+void vmm_beside(struct vmm *second, const struct vmm *first);
+void vmm_unmap_page(struct vmm *vmm);
 
 /* Registers of the mapped page, by their number. */
 __u64 vmm_get(struct vmm *vmm, unsigned int reg);

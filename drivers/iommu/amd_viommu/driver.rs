@@ -38,6 +38,7 @@ struct Powered(Arc<Iommu>);
 impl Drop for Powered {
     fn drop(&mut self) {
         self.0.stop();
+        self.0.give_up_registers();
     }
 }
 

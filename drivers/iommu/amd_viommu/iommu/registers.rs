@@ -6,6 +6,7 @@ use hw::regs::{self, Control, Status};
 use kernel::{
     new_spinlock_irq,
     prelude::*,
+    revocable::Revocable,
     sync::SpinLockIrq,
     time::{Delta, Instant, Monotonic},
 };
@@ -17,7 +18,8 @@ const SETTLE: Delta = Delta::from_millis(100);
 /// The registers of one IOMMU.
 #[pin_data]
 pub(super) struct Registers {
-    window: Window,
+    #[pin]
+    window: Revocable<Window>,
     /// Held while the control register is changed: enable bits of several owners share it.
     #[pin]
     control: SpinLockIrq<()>,
@@ -27,19 +29,28 @@ impl Registers {
     /// Takes the window over.
     pub(super) fn new(window: Window) -> impl PinInit<Self> {
         pin_init!(Self {
-            window,
+            window <- Revocable::new(window),
             control <- new_spinlock_irq!((), "amd_viommu::control"),
         })
     }
 
     /// Reads a register; all ones if the device is gone.
     pub(super) fn read(&self, offset: usize) -> u64 {
-        self.window.read64(offset)
+        self.window
+            .try_access_with(|window| window.read64(offset))
+            .unwrap_or(u64::MAX)
     }
 
-    /// Writes a register.
+    /// Writes a register, if there is one.
     pub(super) fn write(&self, offset: usize, value: u64) {
-        self.window.write64(offset, value);
+        self.window
+            .try_access_with(|window| window.write64(offset, value));
+    }
+
+    /// Gives the window back, so that it can be claimed again. From now on the device is gone for all who still refer to
+    /// this. May sleep.
+    pub(super) fn give_up(&self) {
+        self.window.revoke();
     }
 
     /// The status register.

@@ -253,6 +253,12 @@ impl Iommu {
             self.log.keep();
         }
     }
+
+    /// Leaves the switched-off hardware to whoever probes it next. A domain with devices of other IOMMUs keeps its reference
+    /// to this one for as long as it lives.
+    pub(crate) fn give_up_registers(&self) {
+        self.registers.give_up();
+    }
 }
 
 impl irq::Handler for Iommu {
