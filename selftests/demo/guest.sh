@@ -3,8 +3,9 @@
 # guest.sh SCENARIO FORMAT TYPE: a guest at work with an NVMe drive and an e1000e card that its host has passed through.
 # FORMAT is that of the page tables of its IOMMU driver, "none" for a machine without IOMMU; TYPE is what the domains of the
 # devices have to be. SCENARIO is "once", "reboot" (the same twice, with a reboot between), "endless" (I/O
-# until somebody ends it), or "blocked" (devices that reach no memory, and a guest that goes on). Ends with lines
-# "result guest.NAME VALUE"; the exit status is 0 only if everything held.
+# until somebody ends it), "blocked" (devices that reach no memory, and a guest that goes on), or "hostile" (a program that
+# does to the IOMMU what no driver does, then I/O without it). Ends with lines "result guest.NAME VALUE"; the exit status is 0
+# only if everything held.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/demo/parts.sh
@@ -89,6 +90,10 @@ if [ "$scenario" = blocked ]; then
 	result format "$used"
 	verdict
 	exit
+fi
+if [ "$scenario" = hostile ]; then
+	stage "playing a hostile IOMMU driver"
+	./hostile || failure "hostile: status $?"
 fi
 load_drivers
 if [ "$format" != none ]; then
