@@ -3,17 +3,16 @@
  * Interrupts that get lost at VMRUN.
  *
  * Whoever has an interrupt for a processor sets a bit in its interrupt_request, under
- * QEMU's big lock. In QEMU 10.0 VMRUN and #VMEXIT set and clear a bit there without that
- * lock, and may undo what another thread does in the same moment. Then the interrupt
- * stays pending in the local APIC and the processor is never told: it sleeps, and another
- * one that waits for its answer spins for ever. A host with a KVM guest gets there once
- * in some hundred seconds of work.
+ * QEMU's big lock. In QEMU 10.0 VMRUN sets a bit there without that lock, and may undo what
+ * another thread does in the same moment. Then the interrupt stays pending in the local
+ * APIC and the processor is never told: it sleeps, and another one that waits for its
+ * answer spins for ever. A host with a KVM guest gets there once in some hundred seconds
+ * of work.
  *
- * Here everybody who may be in two threads at a time does it by an atomic instruction.
+ * Here VMRUN, and all who may be about it in another thread, change the bits by atomic
+ * instructions.
  */
 #include "qemu/osdep.h"
-#include <dlfcn.h>
-#include <link.h>
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "cpu.h"
@@ -23,7 +22,6 @@
 
 /* Exported by QEMU, and in none of its headers for devices. */
 void tcg_handle_interrupt(CPUState *cpu, int mask);
-void do_vmexit(CPUX86State *env);
 void helper_vmrun(CPUX86State *env, int aflag, int next_eip_addend);
 
 static void handle_interrupt(CPUState *cpu, int mask)
@@ -54,49 +52,41 @@ static int32_t request_offset(void)
 }
 
 /*
- * "orl/andl $imm32, disp32(%reg)" with one bit in the second byte becomes
- * "lock orb/andb $imm8, disp32+1(%reg)", which is two bytes shorter.
+ * "orl $imm32, disp32(%reg)" with a bit of the second byte becomes "lock orb $imm8,
+ * disp32+1(%reg)", which is two bytes shorter. With a prefix for the upper registers it
+ * would be another instruction.
  */
-static bool make_atomic(uint8_t *code, uint8_t operation, uint32_t value)
+static bool make_atomic(uint8_t *code)
 {
 	int32_t offset = request_offset(), byte = offset + 1;
-	uint8_t patched[10] = { 0xf0, 0x80, code[1] };
+	uint32_t bit = CPU_INTERRUPT_VIRQ;
+	uint8_t patched[10] = { 0xf0, 0x80, code[1], 0, 0, 0, 0, bit >> 8, 0x66, 0x90 };
 
-	if (code[0] != 0x81 || (code[1] & 0xf8) != (0x80 | operation << 3) || (code[1] & 7) == 4 ||
-	    memcmp(code + 2, &offset, 4) || memcmp(code + 6, &value, 4))
+	if ((code[-1] & 0xf0) == 0x40 || code[0] != 0x81 || (code[1] & 0xf8) != 0x88 || (code[1] & 7) == 4 ||
+	    memcmp(code + 2, &offset, 4) || memcmp(code + 6, &bit, 4))
 		return false;
 	memcpy(patched + 3, &byte, 4);
-	patched[7] = value >> 8;
-	patched[8] = 0x66;
-	patched[9] = 0x90;
 	patch_bytes(code, patched, sizeof(patched));
 	return true;
 }
 
-static void make_one_atomic(void *function, uint8_t operation, uint32_t value)
+static void make_vmrun_atomic(void)
 {
-	uint8_t *code = function;
+	uint8_t *code = (uint8_t *)helper_vmrun;
+	size_t n, size = patch_size(helper_vmrun);
 	unsigned int found = 0;
-	const Elf64_Sym *symbol;
-	Dl_info info;
-	size_t n;
 
-	if (!dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
-		patch_refuse("a function has no name");
-	for (n = 0; n + 10 <= symbol->st_size; n++)
-		found += make_atomic(code + n, operation, value);
+	for (n = 1; n + 10 <= size; n++)
+		found += make_atomic(code + n);
 	if (found != 1)
-		patch_refuse("interrupt_request is not changed where it was");
+		patch_refuse("VMRUN does not change interrupt_request where it did");
 }
 
 static void repair(void)
 {
-	enum { OR = 1, AND = 4 };
-
-	patch_function(tcg_handle_interrupt, handle_interrupt);
-	patch_function(cpu_reset_interrupt, reset_interrupt);
-	make_one_atomic(helper_vmrun, OR, CPU_INTERRUPT_VIRQ);
-	make_one_atomic(do_vmexit, AND, ~CPU_INTERRUPT_VIRQ);
+	PATCH_FUNCTION(tcg_handle_interrupt, handle_interrupt);
+	PATCH_FUNCTION(cpu_reset_interrupt, reset_interrupt);
+	make_vmrun_atomic();
 }
 
 type_init(repair)

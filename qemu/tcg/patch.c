@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include <dlfcn.h>
+#include <link.h>
 #include <sys/mman.h>
 #include "patch.h"
 
@@ -11,6 +13,16 @@ void patch_refuse(const char *what)
 {
 	error_report("the repairs for TCG do not fit this QEMU: %s", what);
 	exit(EXIT_FAILURE);
+}
+
+size_t patch_size(void *function)
+{
+	const Elf64_Sym *symbol;
+	Dl_info info;
+
+	if (!dladdr1(function, &info, (void **)&symbol, RTLD_DL_SYMENT))
+		patch_refuse("a function has no name");
+	return symbol->st_size;
 }
 
 void patch_bytes(void *at, const void *bytes, size_t size)
@@ -33,7 +45,7 @@ void patch_function(void *function, void *replacement)
 		0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0
 	};
 
-	if (memcmp(function, endbr64, sizeof(endbr64)))
+	if (patch_size(function) < sizeof(code) || memcmp(function, endbr64, sizeof(endbr64)))
 		patch_refuse("a function does not begin like one");
 	memcpy(code + 6, &replacement, sizeof(replacement));
 	patch_bytes(function, code, sizeof(code));

@@ -8,8 +8,19 @@
 
 #include <stddef.h>
 
-/* From now on a call of one function is a call of the other. */
+/* From now on a call of one function is a call of the other, which has the same type. */
+#define PATCH_FUNCTION(function, replacement)						\
+	do {										\
+		_Static_assert(__builtin_types_compatible_p(__typeof__(function),	\
+							    __typeof__(replacement)),	\
+			       "the types of " #function " and " #replacement);		\
+		patch_function(function, replacement);					\
+	} while (0)
+
 void patch_function(void *function, void *replacement);
+
+/* Of the machine code of an exported function. */
+size_t patch_size(void *function);
 
 void patch_bytes(void *at, const void *bytes, size_t size);
 

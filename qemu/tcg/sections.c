@@ -13,6 +13,11 @@
  * table that only grows, and when that is full, the place that has not been asked for
  * longest. Thousands of others have been asked for since then, by accesses after changes
  * of the map, each of which has made every processor drop its TLB.
+ *
+ * A place holds no reference to its region. A region that leaves the map is freed after an
+ * RCU grace period, and a processor is inside one read section until it drops its TLB.
+ * (Except for the single instruction that it executes with all others stopped, which QEMU
+ * itself does not protect.)
  */
 #include "qemu/osdep.h"
 #include "qemu/module.h"
@@ -81,8 +86,8 @@ static MemoryRegionSection *section_of_number(CPUState *cpu, hwaddr index, MemTx
 static void repair(void)
 {
 	qemu_mutex_init(&lock);
-	patch_function(memory_region_section_get_iotlb, number_of_section);
-	patch_function(iotlb_to_section, section_of_number);
+	PATCH_FUNCTION(memory_region_section_get_iotlb, number_of_section);
+	PATCH_FUNCTION(iotlb_to_section, section_of_number);
 }
 
 type_init(repair)

@@ -139,16 +139,17 @@ result_device()
 	done <"$work/device"
 }
 
-# What QEMU has to say: of each device with a v1 table that it is blocked, and why; of everything else nothing. To a hostile
-# guest its device may say what it wants, but nothing twice.
+# What QEMU has to say: of each device with a v1 table that it is blocked, and why; of everything else nothing. A hostile
+# guest may also move its table where there is no memory, and make entries that nobody can use.
 judge_words()
 {
 	blocked="amd-viommu: 00:1[234]\.0 is blocked: page table of version 1 \(guest without amd_iommu=pgtbl_v2\)\$"
 	expected=$blocked
-	[ "$scenario" != hostile ] || expected="qemu-system-x86_64: (warning: )?amd-viommu: "
+	[ "$scenario" != hostile ] ||
+		expected="$blocked|amd-viommu: (the guest's device table is not in its memory|DOMAIN_ATTACH: Invalid argument \(said once\))\$"
 	result blocked "$(grep -cE "$blocked" $vmm_log)"
 	result other_words "$(grep -vcE "$expected" $vmm_log)"
-	result repeated_words "$(grep '^qemu' $vmm_log | sort | uniq -d | wc -l)"
+	result repeated_words "$(grep -vE "$blocked" $vmm_log | tr -d 0-9 | sort | uniq -d | wc -l)"
 }
 
 # guest START: the guest with its program; START is one of the functions that begin one.

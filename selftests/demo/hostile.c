@@ -24,9 +24,12 @@
 /* Of the shorter queue. */
 #define GARBAGE_SIZE	(16 << QUEUE_LENGTH)
 
-/* Where there is RAM, other things, nothing, or what no address reaches. */
+/*
+ * Where there is RAM that is nobody's, other things, nothing, or what no address reaches. What is stored in other RAM could
+ * end the guest, which would show nothing.
+ */
 static const __u64 places[] = {
-	0, 0x9f000, 0xa0000, 0xc0000, 0xf0000, 0x1fff0000, 0x20000000, 0x80000000, 0xb0000000,
+	MEMORY + MEMORY_SIZE, MEMORY + MEMORY_SIZE + 0x7f000, 0xa0000, 0xc0000, 0xf0000, 0x20000000, 0x80000000, 0xb0000000,
 	0xfd000000, 0xfe000000, 0xfec00000, REGISTERS, REGISTERS + COMMAND_HEAD, 0xfee00000,
 	0xfffc0000, 0x100000000, 1ULL << 40, 0xffffffffff000, MEMORY,
 };
@@ -59,6 +62,10 @@ static void config_space(void)
 	}
 	pci_path(path, sizeof(path), list.name[0], "config");
 	fd = open(path, O_RDWR);
+	if (fd < 0) {
+		fail("config space cannot be opened");
+		return;
+	}
 	for (n = 0; n < 400; n++)
 		write_config(fd, n < 64 ? n * 4 : rnd() % 64 * 4, rnd() & 1 ? rnd() : ~0U);
 	/* The function is enabled again. */
@@ -87,16 +94,19 @@ static void access_register(unsigned int offset)
 
 static void random_registers(void)
 {
-	unsigned int n;
+	unsigned int n, offset;
 
 	for (n = 0; n < 1500; n++)
 		access_register(rnd() % WINDOW);
 	/* The bases and the control register, again and again. */
-	for (n = 0; n < 1000; n++)
-		write32(rnd() % 0x40 & ~3, rnd());
+	for (n = 0; n < 1000; n++) {
+		offset = rnd() % 0x40 & ~3;
+		write32(offset, rnd());
+	}
 	/* Across the ends of registers and of pages. */
 	for (n = 0; n < 300; n++) {
-		write64(rnd() % (WINDOW - 8), rnd());
+		offset = rnd() % (WINDOW - 8);
+		write64(offset, rnd());
 		read64(rnd() % (WINDOW - 8));
 	}
 }
@@ -187,6 +197,48 @@ static void garbage_commands(void)
 	}
 }
 
+static void put(unsigned int at, __u32 word0, __u32 word1, __u64 operand)
+{
+	__u32 *command = (__u32 *)(memory + QUEUE_PLACE) + at * 4;
+
+	command[0] = word0;
+	command[1] = word1;
+	command[2] = operand;
+	command[3] = operand >> 32;
+}
+
+static void put_command(unsigned int at)
+{
+	__u64 place = places[rnd() % ARRAY_SIZE(places)] & ~0xfffULL;
+	__u32 id = rnd();
+
+	switch (rnd() % 3) {
+	case 0:
+		put(at, place | COMPLETION_STORE, COMPLETION_WAIT | (place >> 32), rnd());
+		break;
+	case 1:
+		put(at, id & 0xffff, INVALIDATE_DEVTAB_ENTRY, 0);
+		break;
+	case 2:
+		put(at, id & 0xfffff, INVALIDATE_IOMMU_PAGES | id >> 16, place | (rnd() & 7));
+		break;
+	}
+}
+
+/* Without a reserved bit, for any device, domain, PASID and address, its own or not. */
+static void commands_for_others(void)
+{
+	unsigned int n, round;
+
+	for (round = 0; round < 20; round++) {
+		start_over(QUEUE_LENGTH);
+		for (n = 0; n < 20; n++)
+			put_command(n);
+		write64(COMMAND_TAIL, n * 16);
+		sleep_ms(20);
+	}
+}
+
 static void *hammer(void *arg)
 {
 	__u64 state = 2;
@@ -242,6 +294,7 @@ static const struct {
 	{ "entries at random, not announced", unannounced_entries },
 	{ "entries beyond the table", entries_beyond_table },
 	{ "commands at random", garbage_commands },
+	{ "commands for others", commands_for_others },
 	{ "one processor writes while the other announces", two_processors },
 };
 

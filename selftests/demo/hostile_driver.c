@@ -10,7 +10,6 @@
 
 #include "hostile_driver.h"
 
-#define INVALIDATE_DEVTAB_ENTRY	(2U << 28)
 /* Valid, not translated, reads and writes allowed. */
 #define HONEST_ENTRY	(3ULL | 3ULL << 61)
 #define HONEST_DOMAIN	5
@@ -109,7 +108,7 @@ void start_over(unsigned int queue_length)
 	switch_on(queue_length, WHOLE_TABLE);
 }
 
-void announce(unsigned int id)
+bool announce(unsigned int id)
 {
 	__u32 *command = (__u32 *)(memory + QUEUE_PLACE + tail);
 	__u64 deadline = now_ms() + PATIENCE_MS;
@@ -124,9 +123,10 @@ void announce(unsigned int id)
 	while (read64(COMMAND_HEAD) != tail) {
 		if (now_ms() > deadline) {
 			fail("a command does not complete");
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 void be_honest(void)
@@ -137,7 +137,6 @@ void be_honest(void)
 	for (n = 0; n < ARRAY_SIZE(ids); n++) {
 		write_entry(ids[n], 1, HONEST_DOMAIN);
 		write_entry(ids[n], 0, HONEST_ENTRY);
-		announce(ids[n]);
-		honest_changes++;
+		honest_changes += announce(ids[n]);
 	}
 }

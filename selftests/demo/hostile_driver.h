@@ -25,6 +25,12 @@
 #define EVENT_LOG_EN	(1ULL << 2)
 #define CMD_BUF_EN	(1ULL << 12)
 
+/* Words of commands. */
+#define COMPLETION_STORE	1U
+#define COMPLETION_WAIT		(1U << 28)
+#define INVALIDATE_DEVTAB_ENTRY	(2U << 28)
+#define INVALIDATE_IOMMU_PAGES	(3U << 28)
+
 #define MEMORY		0x10000000ULL
 #define TABLE_SIZE	(2 * MIB)
 #define QUEUE_PLACE	(4 * MIB)
@@ -43,7 +49,7 @@ extern const unsigned int ids[DEVICES];
 
 extern __u8 *registers;
 extern __u8 *memory;
-/* The same changes in each run. */
+/* Those that completed. */
 extern unsigned int honest_changes;
 extern unsigned int failed;
 
@@ -67,8 +73,8 @@ void switch_off(void);
 void switch_on(unsigned int queue_length, unsigned int table_length);
 /* As after a reset, with an empty table, which nobody watches while it is emptied. */
 void start_over(unsigned int queue_length);
-/* Says in the queue that an entry has changed, and waits until the hardware knows. */
-void announce(unsigned int id);
+/* Says in the queue that an entry has changed, and waits until the hardware knows; true if it does. */
+bool announce(unsigned int id);
 /* Starts over, and gives each device a good entry. */
 void be_honest(void);
 

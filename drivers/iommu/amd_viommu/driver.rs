@@ -32,13 +32,13 @@ pci_table!(
     )]
 );
 
-/// An IOMMU that is switched off when this goes.
+/// An IOMMU that is switched off, and whose registers are given up, when this goes.
 struct Powered(Arc<Iommu>);
 
 impl Drop for Powered {
     fn drop(&mut self) {
         self.0.stop();
-        self.0.give_up_registers();
+        self.0.release_registers();
     }
 }
 

@@ -101,7 +101,7 @@ impl Walk<'_> {
             let suspect = Suspect::Page(range);
             return self.check_guest_table(guest, suspect, address, need, &found);
         }
-        // What the guest's table forbids is no concern of the host's.
+        // What the guest's table forbids is no concern of the host's, and without a page nothing says where to look.
         let (true, Some(page), Some((start, _))) =
             (kept.guest.allow(need), kept.page, kept.through)
         else {

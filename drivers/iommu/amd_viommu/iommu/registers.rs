@@ -49,7 +49,7 @@ impl Registers {
 
     /// Gives the window back, so that it can be claimed again. From now on the device is gone for all who still refer to
     /// this. May sleep.
-    pub(super) fn give_up(&self) {
+    pub(super) fn release(&self) {
         self.window.revoke();
     }
 

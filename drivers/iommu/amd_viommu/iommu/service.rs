@@ -254,10 +254,10 @@ impl Iommu {
         }
     }
 
-    /// Leaves the switched-off hardware to whoever probes it next. A domain with devices of other IOMMUs keeps its reference
-    /// to this one for as long as it lives.
-    pub(crate) fn give_up_registers(&self) {
-        self.registers.give_up();
+    /// Leaves the hardware, stopped or not, to whoever probes it next. A domain with devices of other IOMMUs keeps its
+    /// reference to this one for as long as it lives.
+    pub(crate) fn release_registers(&self) {
+        self.registers.release();
     }
 }
 
