@@ -103,7 +103,7 @@ chain()
 }
 
 # guest_vanished NAME: whether the guest of a failed chain stood still or was gone before its end, with neither
-# kernel nor QEMU having anything to say. In TCG's emulation of nested virtualisation that happens once in some fifteen
+# kernel nor QEMU having anything to say. In TCG's emulation of nested virtualisation that happens once in ten to fifteen
 # boots, also before a guest has used any device, for a reason that is not known. Such a chain is run once more and shown
 # as a skipped test; twice is a failure.
 guest_vanished()
@@ -115,10 +115,11 @@ guest_vanished()
 		{ ! [ -e "$(model_statistics "$1")" ] || check_model "$1" >/dev/null; }
 }
 
-# rename_logs NAME OTHER
+# rename_logs NAME OTHER: those of an earlier run with the other name go.
 rename_logs()
 {
 	local log
+	rm -f "$logs/$2".*
 	for log in "$logs/$1".*; do
 		mv "$log" "$logs/$2${log#"$logs/$1"}"
 	done

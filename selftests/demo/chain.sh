@@ -212,13 +212,6 @@ work_with_devices()
 	result bytes $((file_bytes + drive_bytes + network_bytes))
 }
 
-case $scenario in
-once | reboot | kill | v1 | hostile | shell) ;;
-*)
-	stage "FAILED: there is no scenario '$scenario'"
-	exit 1
-	;;
-esac
 load_modules
 give_to_vfio
 make_guest_initrd "$series"
