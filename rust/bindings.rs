@@ -23,14 +23,14 @@ mod generated {
     include!("bindings/bindings_generated.rs");
 }
 
-/// The shims of `bindings/helpers.c`.
+/// The shims of `bindings/helpers.c` and `bindings/irq_helpers.c`.
 ///
 /// # Safety
 ///
 /// Pointers are valid for the C function of the same name, called under its own rules.
 pub mod shim {
     use super::*;
-    use kernel::ffi::{c_int, c_uint, c_ulong, c_void};
+    use kernel::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 
     unsafe extern "C" {
         #[link_name = "kernel_ext_alloc_pages"]
@@ -101,5 +101,67 @@ pub mod shim {
         pub fn pci_has_devfn_aliases(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_devfn_alias"]
         pub fn pci_devfn_alias(pdev: *mut pci_dev, devfn: u8) -> bool;
+
+        #[link_name = "kernel_ext_raw_spin_lock_init"]
+        pub fn raw_spin_lock_init(
+            lock: *mut raw_spinlock_t,
+            name: *const c_char,
+            key: *mut lock_class_key,
+        );
+        #[link_name = "kernel_ext_raw_spin_lock"]
+        pub fn raw_spin_lock(lock: *mut raw_spinlock_t);
+        #[link_name = "kernel_ext_raw_spin_trylock"]
+        pub fn raw_spin_trylock(lock: *mut raw_spinlock_t) -> bool;
+        #[link_name = "kernel_ext_raw_spin_unlock"]
+        pub fn raw_spin_unlock(lock: *mut raw_spinlock_t);
+        #[link_name = "kernel_ext_raw_spin_assert_is_held"]
+        pub fn raw_spin_assert_is_held(lock: *mut raw_spinlock_t);
+
+        #[link_name = "kernel_ext_has_x2apic"]
+        pub safe fn has_x2apic() -> bool;
+        #[link_name = "kernel_ext_msi_parent_create"]
+        pub fn msi_parent_create(
+            ops: *const irq_domain_ops,
+            data: *mut c_void,
+            name: *const c_char,
+            id: u32,
+            prefix: *const c_char,
+            token: u32,
+        ) -> *mut irq_domain;
+        #[link_name = "kernel_ext_msi_parent_remove"]
+        pub fn msi_parent_remove(domain: *mut irq_domain);
+        #[link_name = "kernel_ext_msi_domain"]
+        pub fn msi_domain(pdev: *mut pci_dev) -> *mut irq_domain;
+        #[link_name = "kernel_ext_set_msi_domain"]
+        pub fn set_msi_domain(pdev: *mut pci_dev, domain: *mut irq_domain);
+        #[link_name = "kernel_ext_msi_is_plain"]
+        pub fn msi_is_plain(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_msi_in_use"]
+        pub fn msi_in_use(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_msi_alloc_device"]
+        pub fn msi_alloc_device(info: *const irq_alloc_info, nr_irqs: c_uint) -> *mut pci_dev;
+        #[link_name = "kernel_ext_own_irq_alloc"]
+        pub fn own_irq_alloc(domain: *mut irq_domain, node: c_int, data: *mut c_void) -> c_int;
+        #[link_name = "kernel_ext_own_irq_data"]
+        pub fn own_irq_data(info: *const irq_alloc_info, nr_irqs: c_uint) -> *mut c_void;
+        #[link_name = "kernel_ext_irq_route"]
+        pub fn irq_route(data: *mut irq_data, route: *mut IrqRoute);
+        #[link_name = "kernel_ext_irq_set_affinity_parent"]
+        pub fn irq_set_affinity_parent(
+            data: *mut irq_data,
+            mask: *const cpumask,
+            force: bool,
+        ) -> c_int;
+        #[link_name = "kernel_ext_msi_message"]
+        pub fn msi_message(msg: *mut msi_msg, address: u64, data: u32);
+    }
+
+    /// `struct kernel_ext_irq_route`.
+    #[repr(C)]
+    #[derive(Default)]
+    pub struct IrqRoute {
+        pub vector: u32,
+        pub destination: u32,
+        pub logical: bool,
     }
 }

@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One message-signalled interrupt of a PCI function, handled in a thread.
+//! Interrupts: one of the driver's own device here; in [`parent`], [`device`] and [`own`] the remapping of
+//! those of other devices.
 //!
-//! The kernel crate's own registration borrows the vectors it stands on, so the two cannot live in
-//! one structure. This type owns both.
+//! [`Msi`] is one message-signalled interrupt of a PCI function, handled in a thread. The kernel
+//! crate's own registration borrows the vectors it stands on, so the two cannot live in one
+//! structure. This type owns both.
 
-use crate::{bindings, pci};
+pub mod device;
+pub mod own;
+pub mod parent;
+
+use crate::{
+    bindings::{self, shim},
+    pci,
+};
 use kernel::{
     device::Bound,
     error::to_result,
@@ -14,6 +23,11 @@ use kernel::{
     str::CStr,
     sync::{aref::ARef, Arc},
 };
+
+/// Whether the CPUs' local APICs have IDs of 32 bits.
+pub fn has_wide_apic_ids() -> bool {
+    shim::has_x2apic()
+}
 
 /// Handles an interrupt.
 pub trait Handler: Send + Sync + 'static {
@@ -69,20 +83,32 @@ impl<T: Handler> Msi<T> {
         // SAFETY: The caller has just allocated vector 0.
         let irq = unsafe { bindings::pci_irq_vector(pdev, 0) };
         let irq = u32::try_from(irq).map_err(|_| Error::from_errno(irq))?;
-        // SAFETY: The callbacks match the cookie, which stays alive until `free_irq` has waited
-        // for the last of them.
-        to_result(unsafe {
-            bindings::request_threaded_irq(
-                irq,
-                Some(wake),
-                Some(thread::<T>),
-                0,
-                name.as_char_ptr(),
-                core::ptr::from_ref::<T>(handler).cast_mut().cast(),
-            )
-        })?;
+        // SAFETY: Allocated by the caller. The handler is unregistered before the last reference to it
+        // goes.
+        unsafe { request(irq, name, handler) }?;
         Ok(irq)
     }
+}
+
+/// Registers a handler.
+///
+/// # Safety
+///
+/// `irq` is an interrupt that belongs to the caller. `free_irq`, with the address of the handler as
+/// cookie, comes before the handler goes.
+unsafe fn request<T: Handler>(irq: u32, name: &'static CStr, handler: &Arc<T>) -> Result {
+    // SAFETY: The callbacks match the cookie, which stays alive until `free_irq` has waited for the
+    // last of them.
+    to_result(unsafe {
+        bindings::request_threaded_irq(
+            irq,
+            Some(wake),
+            Some(thread::<T>),
+            0,
+            name.as_char_ptr(),
+            core::ptr::from_ref::<T>(handler).cast_mut().cast(),
+        )
+    })
 }
 
 impl<T: Handler> Drop for Msi<T> {
@@ -107,7 +133,7 @@ unsafe extern "C" fn wake(_irq: c_int, _cookie: *mut c_void) -> bindings::irqret
 
 /// # Safety
 ///
-/// `cookie` is the handler of a live [`Msi`].
+/// `cookie` is a handler that is registered, see [`request`].
 unsafe extern "C" fn thread<T: Handler>(_irq: c_int, cookie: *mut c_void) -> bindings::irqreturn_t {
     // SAFETY: By the contract of the registration the handler is alive.
     unsafe { &*cookie.cast::<T>() }.handle();

@@ -11,6 +11,7 @@
 pub mod acpi;
 pub mod bindings;
 pub mod device;
+pub mod eventfd;
 pub mod global;
 pub mod iommu;
 pub mod irq;
@@ -19,6 +20,7 @@ pub mod node;
 pub mod pages;
 pub mod pci;
 pub mod ratelimit;
+pub mod raw_spinlock;
 pub mod syscore;
 pub mod sysfs;
 pub mod uaccess;

@@ -10,6 +10,7 @@
 //! | final host translations | INVALIDATE_IOMMU_PAGES, GN = 0, over the address |
 //! | final nested translations | GN = 0 over the guest physical address, or with PDE = 1; GN = 1 with the PASID over the address |
 //! | final guest translations | GN = 1 with the PASID over the address |
+//! | entries of interrupt tables | INVALIDATE_INTERRUPT_TABLE of the requester |
 //! | directory entries, GCR3 entries | the same as the translations below them, only with PDE = 1 |
 //!
 //! A nested translation remembers the guest physical address of its page, so that a range with
@@ -23,10 +24,11 @@ mod sets;
 pub(crate) use kept::{Directory, Kept, Root};
 pub(crate) use key::{low_bits, Range, Tag};
 pub(crate) use ranges::Ranges;
-pub(crate) use sets::Sets;
+pub(crate) use sets::{Key, Sets};
 
 use crate::command::Pages;
 use crate::device_table::{DeviceEntry, Half, Settled};
+use crate::interrupt;
 use crate::referee::{Owed, Pending};
 use crate::system::System;
 use crate::Iommu;
@@ -41,12 +43,15 @@ pub struct Caches {
     pub(crate) directories: Ranges<Directory>,
     /// Entries of GCR3 tables.
     pub(crate) roots: Sets<Tag, Root>,
+    /// Entries of interrupt tables.
+    pub(crate) interrupts: Sets<interrupt::Slot, interrupt::Kept>,
     /// What the referee knows of device-table entries.
     pub(crate) settled: Settled,
     /// Invalidations that the referee waits for.
     pub(crate) pending: Pending,
     entry_uses: u32,
     translation_uses: u32,
+    interrupt_uses: u32,
 }
 
 /// A device-table entry in the cache.
@@ -73,10 +78,12 @@ impl Caches {
             translations: Ranges::new(1024),
             directories: Ranges::new(256),
             roots: Sets::new(64),
+            interrupts: Sets::new(128),
             settled: Settled::new(),
             pending: Pending::default(),
             entry_uses: 0,
             translation_uses: 0,
+            interrupt_uses: 0,
         }
     }
 
@@ -123,13 +130,20 @@ impl Caches {
         is_due(&mut self.translation_uses, every)
     }
 
+    /// The same for cached entries of interrupt tables.
+    pub(crate) fn is_interrupt_check_due(&mut self, every: u32) -> bool {
+        is_due(&mut self.interrupt_uses, every)
+    }
+
     /// Drops a random entry of one of the caches; whether there was one.
     pub(crate) fn evict(&mut self, random: u64) -> bool {
-        match random & 3 {
-            0 => self.entries.evict(random >> 2).is_some(),
-            1 => self.directories.evict(random >> 2),
-            2 => self.roots.evict(random >> 2).is_some(),
-            _ => self.translations.evict(random >> 2),
+        let (which, slot) = (random % 5, random / 5);
+        match which {
+            0 => self.entries.evict(slot).is_some(),
+            1 => self.directories.evict(slot),
+            2 => self.roots.evict(slot).is_some(),
+            3 => self.interrupts.evict(slot).is_some(),
+            _ => self.translations.evict(slot),
         }
     }
 }
@@ -179,7 +193,7 @@ impl Iommu {
             drop_roots(&mut caches.roots, what.tag);
         }
         caches.pending.settle(|owed| match owed {
-            Owed::Entry(_) => false,
+            Owed::Entry(_) | Owed::Interrupt(_) => false,
             Owed::Pages(range) => what.hits(&range, None),
             Owed::Directory(range) => directories && what.hits(&range, None),
         });
@@ -192,6 +206,7 @@ impl Iommu {
         caches.translations.clear();
         caches.directories.clear();
         caches.roots.clear();
+        caches.interrupts.clear();
         caches.settled.forget();
         caches.pending.settle(|_| true);
     }

@@ -26,8 +26,12 @@ pub struct Counters {
     pub caches: Caches,
     /// Interrupts of the host's functions raised.
     pub interrupts: u64,
-    /// Guest interrupts by gid that would be raised with interrupt remapping.
+    /// Interrupts of devices.
+    pub device_interrupts: DeviceInterrupts,
+    /// Interrupts of guests by gid, raised by their engines.
     pub guest_interrupts: BTreeMap<u16, u64>,
+    /// Those of them for which the external table had an entry.
+    pub guest_interrupts_delivered: BTreeMap<u16, u64>,
 }
 
 /// A window of registers.
@@ -65,6 +69,26 @@ pub struct Walks {
     pub entries: u64,
 }
 
+/// Interrupts of devices, while the IOMMU is enabled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceInterrupts {
+    /// All of them.
+    pub fates: Fates,
+    /// Those of devices whose entry has vImuEn, by gid.
+    pub guests: BTreeMap<u16, Fates>,
+}
+
+/// What became of interrupts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fates {
+    /// Sent on as a table says.
+    pub remapped: u64,
+    /// Sent on as they came.
+    pub forwarded: u64,
+    /// Ended in an abort.
+    pub blocked: u64,
+}
+
 /// Hits and misses by cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caches {
@@ -76,6 +100,8 @@ pub struct Caches {
     pub directory: Lookups,
     /// GCR3 entries.
     pub pasid: Lookups,
+    /// Entries of interrupt tables.
+    pub interrupt: Lookups,
     /// Entries thrown out at random.
     pub evictions: u64,
 }

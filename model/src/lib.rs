@@ -6,8 +6,8 @@
 //! interrupts and time. It contains no unsafe code, does not panic, and does a bounded amount
 //! of work for each call, whatever software writes into its registers and tables.
 //!
-//! The modules are those of the hardware: [`registers`], [`device_table`], [`walk`], [`caches`],
-//! [`command`], [`event`] and [`viommu`]. Beside them stand what hardware does not have: the
+//! The modules are those of the hardware: [`registers`], [`device_table`], [`walk`], [`interrupt`],
+//! [`caches`], [`command`], [`event`] and [`viommu`]. Beside them stand what hardware does not have: the
 //! [`referee`], which writes down what a careful driver must not do, and the [`counters`].
 //!
 //! Facts and their sources, with the numbers of the open questions (OQ-n), are in
@@ -24,6 +24,7 @@ pub mod config;
 pub mod counters;
 pub mod device_table;
 pub mod event;
+pub mod interrupt;
 pub mod iommu;
 pub mod pci;
 pub mod referee;
@@ -36,5 +37,5 @@ pub mod walk;
 
 pub use config::Config;
 pub use iommu::Iommu;
-pub use request::{Answer, Request};
+pub use request::{Answer, Delivery, Message, Request};
 pub use system::{Abort, Interrupt, System};

@@ -24,6 +24,14 @@ pub enum Rule {
     ReservedEntryBit,
     /// A reserved bit of a page-table entry is set.
     ReservedTableBit,
+    /// A reserved bit or type is set in an entry of an interrupt table.
+    ReservedInterruptBit,
+    /// An interrupt table is not aligned to 128 bytes.
+    InterruptTableMisaligned,
+    /// An interrupt table has entries where there is no memory.
+    InterruptTableUnreadable,
+    /// A table for the interrupts of guests has a length that no source gives (OQ-18).
+    ExternalTableLength,
     /// A base register was written while its engine or the IOMMU was enabled.
     BaseMoved,
     /// A head or tail was written where only the hardware may, or out of range.
@@ -35,6 +43,8 @@ pub enum Rule {
     StaleTranslation,
     /// The same for a cached device-table entry.
     StaleDeviceEntry,
+    /// The same for a cached entry of an interrupt table.
+    StaleInterruptEntry,
     /// The hardware read a mixture of two device-table entries.
     TornDeviceEntry,
     /// A guest table was walked on a host table with GCR3TRPMode = 0, of which no source says
@@ -65,11 +75,16 @@ impl Rule {
             Rule::UnknownCommand => "unknown-command",
             Rule::ReservedEntryBit => "reserved-entry-bit",
             Rule::ReservedTableBit => "reserved-table-bit",
+            Rule::ReservedInterruptBit => "reserved-interrupt-bit",
+            Rule::InterruptTableMisaligned => "interrupt-table-misaligned",
+            Rule::InterruptTableUnreadable => "interrupt-table-unreadable",
+            Rule::ExternalTableLength => "external-table-length",
             Rule::BaseMoved => "base-moved",
             Rule::PointerMisused => "pointer-misused",
             Rule::BadAccessWidth => "bad-access-width",
             Rule::StaleTranslation => "stale-translation",
             Rule::StaleDeviceEntry => "stale-device-entry",
+            Rule::StaleInterruptEntry => "stale-interrupt-entry",
             Rule::TornDeviceEntry => "torn-device-entry",
             Rule::NestedWithoutTrp => "nested-without-trp",
             Rule::HyperTransportMapped => "hypertransport-mapped",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Requests of devices, and the answers of the IOMMU.
+//!
+//! What a device writes to FEE0_0000h-FEEF_FFFFh is no memory request but a [`Message`]: an interrupt.
 
 /// A memory request as it arrives from a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,40 @@ pub struct Request {
     /// "Privileged mode requested" of the TLP prefix: a supervisor access. Without a PASID a
     /// request is a user access.
     pub privileged: bool,
+}
+
+impl Request {
+    /// Whether this is a write to the range of interrupts (hardware.md 3.9).
+    pub const fn is_interrupt(&self) -> bool {
+        self.access.writes() && self.address >> 20 == 0xfee
+    }
+}
+
+/// An interrupt as it arrives from a device: 32 bits written to FEE0_0000h-FEEF_FFFFh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Requester ID: bus, device and function.
+    pub requester: u16,
+    /// Address of the write.
+    pub address: u64,
+    /// What is written.
+    pub data: u32,
+    /// PASID of the TLP prefix. No interrupt should have one.
+    pub pasid: Option<u32>,
+}
+
+/// What the IOMMU makes of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// This message reaches the processors. Bits 31:8 of an x2APIC ID are in 63:40 of the address.
+    Send {
+        /// Address of the message.
+        address: u64,
+        /// Its data.
+        data: u32,
+    },
+    /// The write ends in a target abort.
+    Abort,
 }
 
 /// Kind of an access.

@@ -12,6 +12,7 @@
 //! * `updates`: changes of the maps that are under way.
 //! * `engine`, `execute`: the guest command engine and its commands.
 //! * `log`: guest event logs, and which events go there.
+//! * `external`: interrupts of guests.
 //! * `late`: events that reach those logs late.
 //! * `reset`: RESET_VMMIO.
 //! * `judge`: what the referee says about a driver's use of all this.
@@ -28,6 +29,7 @@
 mod control;
 mod engine;
 mod execute;
+mod external;
 mod guest;
 mod judge;
 mod late;

@@ -4,7 +4,7 @@
 //!
 //! [`Iommu::translate`] asks the device table, then the caches, then the tables. What it answers
 //! for a request outside FEE0_0000h-FEEF_FFFFh says nothing of writes into that range, which are
-//! interrupts, even if the size of the answer covers it: such a write has to be asked for itself.
+//! interrupts, even if the size of the answer covers it: [`Iommu::interrupt`] decides over them.
 
 mod check;
 mod fault;
@@ -13,14 +13,14 @@ mod guest;
 mod guest_entry;
 mod host;
 mod host_entry;
-mod interrupt;
 mod judge;
 mod page;
 mod resolve;
 mod route;
 mod tables;
 
-pub(crate) use page::{Page, Rights, Table};
+pub(crate) use fault::{attributes, page_fault};
+pub(crate) use page::{Fault, Page, Rights, Table};
 pub use resolve::Unresolved;
 
 use crate::device_table::{DeviceEntry, Half};
@@ -34,18 +34,20 @@ use tables::{Live, Settings, Walk};
 
 impl Iommu {
     /// Translates a request of a device. Logs a fault where there is one.
+    ///
+    /// A write to the range of interrupts is one whose data is 0, see [`Iommu::interrupt`]. That it
+    /// was remapped cannot be said here, so that it ends in an abort then.
     pub fn translate(&mut self, system: &mut dyn System, request: &Request) -> Answer {
+        if request.is_interrupt() && self.registers.control.iommu() {
+            return self.interrupt_without_data(system, request);
+        }
         self.counters.requests += 1;
         self.judge_pending(system);
         if !self.registers.control.iommu() {
             return untouched(request);
         }
         self.evict_now_and_then();
-        let answer = if interrupt::is_interrupt(request) {
-            self.interrupt_request(system, request)
-        } else {
-            self.memory_request(system, request)
-        };
+        let answer = self.memory_request(system, request);
         if answer == Answer::Abort {
             self.counters.aborts += 1;
         }

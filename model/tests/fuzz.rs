@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use amd_iommu_model::config::Features;
 use amd_iommu_model::request::Access;
-use amd_iommu_model::{Config, Request};
+use amd_iommu_model::{Config, Message, Request};
 use random::Random;
 
 use crate::support::bench::{control, reg};
@@ -133,6 +133,7 @@ impl Fuzz {
             12 => self.write_entry(),
             13 => self.read_registers(),
             14 => self.pass_time(),
+            15 => self.raise_interrupt(),
             _ => self.request(),
         }
     }
@@ -278,6 +279,19 @@ impl Fuzz {
         if self.random.chance(10) {
             iommu.reset();
         }
+    }
+
+    fn raise_interrupt(&mut self) {
+        let message = Message {
+            requester: self.random.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 0xffff]),
+            address: 0xfee0_0000 + self.random.below(0x10_0000),
+            data: match self.random.below(4) {
+                0 => self.random.value() as u32,
+                _ => self.random.below(8) as u32,
+            },
+            pasid: self.random.chance(5).then_some(1),
+        };
+        self.bench.message(&message);
     }
 
     fn request(&mut self) {

@@ -33,9 +33,9 @@ fn segmented() -> Features {
 /// Writes and reads of one register: {offset, value written, value read back}.
 type Case = (u64, u64, u64);
 
-/// Control: bits 12:0 and 23 always; 16, 21:18, 48 with GTSup; 17 with GASup; 37 with USSup; 47:46
+/// Control: bits 12:0 and 23 always; 16, 21:18, 48 with GTSup; 17 with GASup, and 59; 37 with USSup; 47:46
 /// with HASup; 53:52 with vIommuSup; 58 and 60.
-const CONTROL_GENOA: u64 = 0x1431_c020_00bf_1fff;
+const CONTROL_GENOA: u64 = 0x1c31_c020_00bf_1fff;
 const CONTROL_V2: u64 = 0x0001_c020_00bd_1fff;
 const CONTROL_BASIC: u64 = 0x0000_0000_0080_1fff;
 /// Everything but DevTblSegEn, which is a matter of its own.

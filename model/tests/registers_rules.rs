@@ -15,7 +15,7 @@ const COMMAND_RUN: u64 = 1 << 4;
 const EVENT_RUN: u64 = 1 << 3;
 
 /// All control bits that `genoa` has, but IommuEn.
-const CONTROL_BITS: u64 = 0x1431_c020_00bf_1ffe;
+const CONTROL_BITS: u64 = 0x1c31_c020_00bf_1ffe;
 
 fn genoa() -> Bench {
     Bench::off(Config::new(Features::genoa()))

@@ -3,7 +3,7 @@
 //! The JSON of counters and violations, which scripts read: every key, in its order. What counts as
 //! a walk.
 
-use amd_iommu_model::counters::{Accesses, Aperture, Counters, Lookups};
+use amd_iommu_model::counters::{Accesses, Aperture, Counters, Fates, Lookups};
 use amd_iommu_model::referee::{Referee, Rule};
 use amd_iommu_model::request::Access;
 
@@ -16,8 +16,10 @@ const EMPTY: &str = concat!(
     r#""requests":0,"aborts":0,"#,
     r#""walks":{"host":0,"guest":0,"nested":0,"private":0,"entries":0},"#,
     r#""caches":{"device_table":{"hits":0,"misses":0},"translation":{"hits":0,"misses":0},"#,
-    r#""directory":{"hits":0,"misses":0},"pasid":{"hits":0,"misses":0},"evictions":0},"#,
-    r#""interrupts":0,"guest_interrupts":{}"#,
+    r#""directory":{"hits":0,"misses":0},"pasid":{"hits":0,"misses":0},"#,
+    r#""interrupt":{"hits":0,"misses":0},"evictions":0},"#,
+    r#""interrupts":0,"device_interrupts":{"remapped":0,"forwarded":0,"blocked":0,"guests":{}},"#,
+    r#""guest_interrupts":{},"guest_interrupts_delivered":{}"#,
 );
 
 const FULL: &str = concat!(
@@ -29,14 +31,26 @@ const FULL: &str = concat!(
     r#""walks":{"host":17,"guest":18,"nested":19,"private":20,"entries":21},"#,
     r#""caches":{"device_table":{"hits":22,"misses":23},"#,
     r#""translation":{"hits":24,"misses":25},"#,
-    r#""directory":{"hits":26,"misses":27},"pasid":{"hits":28,"misses":29},"evictions":30},"#,
-    r#""interrupts":31,"guest_interrupts":{"1":32,"10":33}"#,
+    r#""directory":{"hits":26,"misses":27},"pasid":{"hits":28,"misses":29},"#,
+    r#""interrupt":{"hits":35,"misses":36},"evictions":30},"#,
+    r#""interrupts":31,"device_interrupts":{"remapped":37,"forwarded":38,"blocked":39,"#,
+    r#""guests":{"0":{"remapped":40,"forwarded":41,"blocked":42},"#,
+    r#""7":{"remapped":0,"forwarded":0,"blocked":1}}},"#,
+    r#""guest_interrupts":{"1":32,"10":33},"guest_interrupts_delivered":{"1":31,"10":43}"#,
 );
 
 fn json(counters: &Counters) -> String {
     let mut out = String::new();
     counters.write_json(&mut out);
     out
+}
+
+fn fates(remapped: u64, forwarded: u64, blocked: u64) -> Fates {
+    Fates {
+        remapped,
+        forwarded,
+        blocked,
+    }
 }
 
 fn full() -> Counters {
@@ -73,7 +87,13 @@ fn full() -> Counters {
     counters.caches.pasid = lookups(28, 29);
     counters.caches.evictions = 30;
     counters.interrupts = 31;
+    counters.caches.interrupt = lookups(35, 36);
+    counters.device_interrupts.fates = fates(37, 38, 39);
+    let guests = [(0, fates(40, 41, 42)), (7, fates(0, 0, 1))];
+    counters.device_interrupts.guests.extend(guests);
     counters.guest_interrupts.extend([(1, 32), (10, 33)]);
+    let delivered = [(1, 31), (10, 43)];
+    counters.guest_interrupts_delivered.extend(delivered);
     counters
 }
 

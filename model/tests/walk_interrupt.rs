@@ -1,80 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupts of devices, and the suppression of faults (hardware.md 3.9).
+//! What of a device-table entry counts for interrupts, and what suppresses faults (hardware.md 3.9).
 
-use amd_iommu_model::config::{Features, InterruptAbort};
 use amd_iommu_model::request::Access;
-use amd_iommu_model::{Answer, Config};
+use amd_iommu_model::Answer;
 
 use crate::support::{event, Bench, Dte, HostTables, Rights};
 
 const DEVICE: u16 = 0x0300;
 const MSI: u64 = 0xfee0_1000;
-
-#[test]
-fn interrupts_are_judged_by_iv_and_intctl_alone() {
-    // V, IV, IntCtl, IntTabLen, IG, whether it is forwarded, dw1 of the event.
-    let cases = [
-        (false, false, 0, 15, false, true, None),
-        (true, false, 3, 15, false, true, None),
-        (true, true, 1, 15, false, true, None),
-        (false, true, 1, 0, false, true, None),
-        (true, true, 0, 0, false, false, Some(0x2008_0005)),
-        (false, true, 0, 0, false, false, Some(0x2008_0005)),
-        (true, true, 0, 0, true, false, None),
-        (true, true, 2, 9, false, false, Some(0x2008_0005)),
-        (true, true, 2, 9, true, false, None),
-        (true, true, 2, 12, true, false, Some(0x1008_0000)),
-        (true, true, 3, 9, true, false, Some(0x1088_0000)),
-    ];
-    for (v, iv, int_ctl, int_tab_len, ig, forwarded, word) in cases {
-        let mut bench = Bench::genoa();
-        let entry = Dte {
-            v,
-            iv,
-            int_ctl,
-            int_tab_len,
-            ig,
-            domain: 5,
-            ..Dte::default()
-        };
-        bench.install(DEVICE, &entry);
-        let answer = bench.dma(DEVICE, MSI, Access::Write, None);
-        assert_eq!(answer != Answer::Abort, forwarded, "{entry:?}");
-        match word {
-            None => assert!(bench.events().is_empty(), "{entry:?}"),
-            Some(word) => assert_eq!(
-                bench.only_event().0,
-                [0x300, word, MSI as u32, 0],
-                "{entry:?}"
-            ),
-        }
-    }
-}
-
-/// W72: RW is 0 although an interrupt is a write.
-#[test]
-fn a_refused_interrupt_is_logged_as_in_the_worked_example() {
-    let mut bench = Bench::genoa();
-    let entry = Dte {
-        iv: true,
-        int_ctl: 2,
-        domain: 5,
-        ..Dte::blocked()
-    };
-    bench.install(DEVICE, &entry);
-    let found = bench.aborts(DEVICE, 0xfee0_0000, Access::Write);
-    assert_eq!(found.0, [0x300, 0x2008_0005, 0xfee0_0000, 0]);
-}
-
-#[test]
-fn an_entry_that_cannot_be_read_fails_an_interrupt_too() {
-    let mut bench = Bench::genoa();
-    let at = bench.device_table + 0x6000;
-    bench.machine.remove(at);
-    let found = bench.aborts(DEVICE, MSI, Access::Write);
-    assert_eq!(found.0, [0x300, 0x3408_0000, at as u32, (at >> 32) as u32]);
-}
 
 #[test]
 fn reserved_bits_of_the_interrupt_half_count_with_iv_only() {
@@ -101,25 +35,6 @@ fn reserved_bits_of_the_interrupt_half_count_with_iv_only() {
         );
         let answer = bench.dma(DEVICE, MSI, Access::Write, None);
         assert_eq!(answer == Answer::Abort, illegal, "{iv} {extra:x?}");
-    }
-}
-
-/// OQ-38.
-#[test]
-fn the_abort_of_intctl_0_is_logged_or_silent() {
-    for (reading, events) in [(InterruptAbort::Logged, 1), (InterruptAbort::Silent, 0)] {
-        let mut config = Config::new(Features::genoa());
-        config.readings.interrupt_abort = reading;
-        let mut bench = Bench::on(config);
-        bench.install(
-            DEVICE,
-            &Dte {
-                iv: true,
-                ..Dte::pass(1)
-            },
-        );
-        assert_eq!(bench.dma(DEVICE, MSI, Access::Write, None), Answer::Abort);
-        assert_eq!(bench.events().len(), events);
     }
 }
 

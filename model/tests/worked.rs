@@ -6,6 +6,7 @@
 mod commands;
 mod device;
 mod events;
+mod interrupts;
 mod registers;
 mod tables;
 mod viommu;

@@ -17,6 +17,9 @@
  *   30  RO  bytes moved
  *   4000-7FFF  the buffer
  *
+ * What is written to FEE0_0000h-FEEF_FFFFh are interrupts, forged if need be: one for
+ * each aligned 32 bits; without alignment the request is aborted.
+ *
  * START does the whole transfer, in requests that do not cross a 4 KiB boundary, before
  * the write returns. With INTERRUPT, MSI-X message 0 (table in BAR 1) follows.
  */
@@ -130,12 +133,36 @@ static bool fetch_add(uint64_t addr, uint8_t *operand)
 	return false;
 }
 
+/* An interrupt for each 32 bits, whatever they say. */
+static bool raise_interrupts(AmdViommuDma *s, struct viommu_space *space, uint64_t addr,
+			     const uint8_t *buf, size_t len)
+{
+	struct viommu_message message;
+	size_t done;
+
+	if ((addr | len) & 3)
+		return false;
+	for (done = 0; done < len; done += 4) {
+		message = (struct viommu_message){
+			.address = addr + done,
+			.data = ldl_le_p(buf + done),
+			.pasid = s->pasid & PASID_MASK,
+			.has_pasid = s->pasid & PASID_VALID,
+		};
+		if (!viommu_space_interrupt(space, &message))
+			return false;
+	}
+	return true;
+}
+
 static bool move(AmdViommuDma *s, uint64_t addr, uint8_t *buf, size_t len)
 {
 	enum operation operation = CONTROL_OPERATION(s->control);
 	struct viommu_space *space = viommu_space_of(PCI_DEVICE(s));
 	AddressSpace *as = &address_space_memory;
 
+	if (space && operation == OP_WRITE && viommu_is_interrupt(addr))
+		return raise_interrupts(s, space, addr, buf, len);
 	if (!space)
 		as = pci_get_address_space(PCI_DEVICE(s));
 	else if (!translate(s, space, &addr))

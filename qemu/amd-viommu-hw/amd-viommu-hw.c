@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * -device amd-viommu-hw: an AMD IOMMU with HW-vIOMMU, which is the model behind
- * model.h. This file only wires it to QEMU: a PCI function, register windows, an
- * address space for each device, interrupts and time.
+ * model.h. This file wires it to QEMU: a PCI function, register windows, its own
+ * interrupts, and time. The address spaces of devices are in amd-viommu-space.c.
  *
  * The function may sit on any express root bus; it translates the devices below the
  * root bus named by root=, which is its own bus without that property. Bus
@@ -20,18 +20,14 @@
 #include "qemu/module.h"
 #include "qemu/timer.h"
 #include "exec/address-spaces.h"
-#include "exec/memory.h"
 #include "hw/i386/e820_memory_layout.h"
+#include "hw/i386/x86.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "system/system.h"
-#include "amd-viommu-hw.h"
-
-#define TYPE_AMD_VIOMMU_HW	"amd-viommu-hw"
-#define TYPE_AMD_VIOMMU_REGION	"amd-viommu-hw-memory-region"
-OBJECT_DECLARE_SIMPLE_TYPE(AmdViommuHw, AMD_VIOMMU_HW)
+#include "amd-viommu-parts.h"
 
 #define DEVICE_ID		0x14a8
 #define CLASS_ID_IOMMU		0x0806
@@ -53,121 +49,14 @@ OBJECT_DECLARE_SIMPLE_TYPE(AmdViommuHw, AMD_VIOMMU_HW)
 #define VF_CONTROL_SIZE		0x400000ULL
 #define VF_STRIDE		0x20000000ULL
 
+/* The requester of the I/O APIC, which is part of the chipset of these machines. */
+#define IOAPIC_DEVFN		PCI_DEVFN(0x14, 0)
+
 #define ERROR_SIZE		256
-
-struct viommu_window_region {
-	MemoryRegion region;
-	AmdViommuHw *viommu;
-	enum viommu_window window;
-};
-
-/* The address space of the devices that share a requester ID. */
-struct viommu_space {
-	IOMMUMemoryRegion region;
-	AddressSpace as;
-	AmdViommuHw *viommu;
-	PCIBus *bus;
-	int devfn;
-};
-
-struct AmdViommuHw {
-	PCIDevice parent_obj;
-
-	char *root;
-	uint64_t mmio;
-	struct viommu_model *model;
-	struct viommu_window_region windows[VIOMMU_WINDOWS];
-	QEMUTimer *timer;
-	QEMUBH *bh;
-	Notifier exit;
-};
-
-/* All spaces of all IOMMUs, for devices that look for theirs. */
-static GPtrArray *viommu_spaces;
 
 /*
  * What the model sees of the machine.
  */
-
-/* RAM at an address, or NULL. Within an RCU critical section. */
-static void *viommu_ram(uint64_t addr, size_t len, bool is_write,
-			MemoryRegion **mr, hwaddr *offset)
-{
-	hwaddr left = len;
-
-	*mr = address_space_translate(&address_space_memory, addr, offset, &left,
-				      is_write, MEMTXATTRS_UNSPECIFIED);
-	if (left < len || !memory_access_is_direct(*mr, is_write, MEMTXATTRS_UNSPECIFIED))
-		return NULL;
-	return (uint8_t *)memory_region_get_ram_ptr(*mr) + *offset;
-}
-
-/*
- * Hardware reads a table entry as one access, copying does not: so copy until the
- * same comes out twice. A processor that never stops writing gets what it deserves.
- */
-static void viommu_copy(void *buf, const void *ram, size_t len)
-{
-	uint8_t again[64];
-	unsigned int tries;
-
-	memcpy(buf, ram, len);
-	if (len > sizeof(again))
-		return;
-	for (tries = 0; tries < 16; tries++) {
-		/* The second look is a new one. */
-		smp_rmb();
-		memcpy(again, ram, len);
-		if (!memcmp(buf, again, len))
-			return;
-		memcpy(buf, again, len);
-	}
-}
-
-bool viommu_memory_read(void *opaque, uint64_t addr, void *buf, size_t len)
-{
-	MemoryRegion *mr;
-	hwaddr offset;
-	void *ram;
-
-	RCU_READ_LOCK_GUARD();
-	ram = viommu_ram(addr, len, false, &mr, &offset);
-	if (!ram)
-		return false;
-	if (len == 8 && !(addr & 7))
-		*(uint64_t *)buf = qatomic_read((uint64_t *)ram);
-	else
-		viommu_copy(buf, ram, len);
-	return true;
-}
-
-bool viommu_memory_write(void *opaque, uint64_t addr, const void *buf, size_t len)
-{
-	MemoryRegion *mr;
-	hwaddr offset;
-
-	RCU_READ_LOCK_GUARD();
-	if (!viommu_ram(addr, len, true, &mr, &offset))
-		return false;
-	return address_space_write(&address_space_memory, addr, MEMTXATTRS_UNSPECIFIED,
-				   buf, len) == MEMTX_OK;
-}
-
-bool viommu_memory_exchange(void *opaque, uint64_t addr, uint64_t old,
-			    uint64_t new, uint64_t *found)
-{
-	MemoryRegion *mr;
-	hwaddr offset;
-	uint64_t *ram;
-
-	RCU_READ_LOCK_GUARD();
-	ram = viommu_ram(addr, sizeof(*ram), true, &mr, &offset);
-	if (!ram || (addr & 7))
-		return false;
-	*found = le64_to_cpu(qatomic_cmpxchg(ram, cpu_to_le64(old), cpu_to_le64(new)));
-	memory_region_set_dirty(mr, offset, sizeof(*ram));
-	return true;
-}
 
 static uint64_t viommu_now(void *opaque)
 {
@@ -182,19 +71,21 @@ static void viommu_wake(void *opaque, uint64_t time)
 }
 
 /*
- * Interrupts are sent as they are: Linux never makes the function a bus master, and
- * they are not remapped.
+ * Interrupts of the function itself are sent as they are: Linux never makes it a bus
+ * master, and they are not remapped.
  */
 static void viommu_send(AmdViommuHw *s, const struct viommu_interrupt *interrupt)
 {
 	PCIDevice *dev = PCI_DEVICE(s);
-	MSIMessage msg = { interrupt->address, interrupt->data };
+	MSIMessage msg;
 
-	if (!interrupt->is_message) {
-		if (!msi_enabled(dev))
-			return;
-		msg = msi_get_message(dev, interrupt->number % msi_nr_vectors_allocated(dev));
+	if (interrupt->is_message) {
+		viommu_send_message(interrupt->address, interrupt->data);
+		return;
 	}
+	if (!msi_enabled(dev))
+		return;
+	msg = msi_get_message(dev, interrupt->number % msi_nr_vectors_allocated(dev));
 	address_space_stl_le(&address_space_memory, msg.address, msg.data,
 			     MEMTXATTRS_UNSPECIFIED, NULL);
 }
@@ -209,7 +100,7 @@ static void viommu_deliver(void *opaque)
 }
 
 /* Follows every call of the model. Some devices do DMA without the big lock. */
-static void viommu_settle(AmdViommuHw *s)
+void viommu_settle(AmdViommuHw *s)
 {
 	if (bql_locked())
 		viommu_deliver(s);
@@ -281,132 +172,12 @@ static bool viommu_place_window(AmdViommuHw *s, enum viommu_window number,
 }
 
 /*
- * Requests of devices.
+ * The device.
  */
-
-static uint16_t viommu_requester(const struct viommu_space *space)
-{
-	return PCI_BUILD_BDF(pci_bus_num(space->bus), space->devfn);
-}
-
-bool viommu_space_translate(struct viommu_space *space,
-			    struct viommu_request *request,
-			    struct viommu_translation *out)
-{
-	bool forward;
-
-	request->requester = viommu_requester(space);
-	forward = viommu_model_translate(space->viommu->model, request, out);
-	viommu_settle(space->viommu);
-	return forward;
-}
-
-static enum viommu_access viommu_access_of(IOMMUAccessFlags flag)
-{
-	switch (flag) {
-	case IOMMU_RW:
-		return VIOMMU_READ_WRITE;
-	case IOMMU_WO:
-		return VIOMMU_WRITE;
-	default:
-		return VIOMMU_READ;
-	}
-}
-
-/*
- * Interrupts of devices come this way too: what the model forwards to
- * FEE0_0000h-FEEF_FFFFh reaches the local APICs through system memory.
- */
-static IOMMUTLBEntry viommu_region_translate(IOMMUMemoryRegion *region, hwaddr addr,
-					     IOMMUAccessFlags flag, int index)
-{
-	struct viommu_space *space = container_of(region, struct viommu_space, region);
-	struct viommu_request request = { .address = addr, .access = viommu_access_of(flag) };
-	struct viommu_translation out;
-	IOMMUTLBEntry entry = {
-		.target_as = &address_space_memory,
-		.iova = addr & ~0xfffULL,
-		.translated_addr = addr & ~0xfffULL,
-		.addr_mask = 0xfff,
-		.perm = IOMMU_NONE,
-	};
-
-	/* Somebody who only looks does no access. */
-	if (flag == IOMMU_NONE || !viommu_space_translate(space, &request, &out))
-		return entry;
-	entry.iova = addr & ~out.mask;
-	entry.translated_addr = out.address & ~out.mask;
-	entry.addr_mask = out.mask;
-	entry.perm = IOMMU_ACCESS_FLAG(out.read, out.write);
-	return entry;
-}
-
-static int viommu_region_notify(IOMMUMemoryRegion *region, IOMMUNotifierFlag old,
-				IOMMUNotifierFlag new, Error **errp)
-{
-	if (new == IOMMU_NOTIFIER_NONE)
-		return 0;
-	error_setg(errp, TYPE_AMD_VIOMMU_HW " does not tell anybody of changes: no VFIO or vhost");
-	return -EINVAL;
-}
-
-static struct viommu_space *viommu_new_space(AmdViommuHw *s, PCIBus *bus, int devfn)
-{
-	struct viommu_space *space = g_new0(struct viommu_space, 1);
-	char name[32];
-
-	snprintf(name, sizeof(name), TYPE_AMD_VIOMMU_HW "-%02x.%x", PCI_SLOT(devfn),
-		 PCI_FUNC(devfn));
-	space->viommu = s;
-	space->bus = bus;
-	space->devfn = devfn;
-	memory_region_init_iommu(&space->region, sizeof(space->region),
-				 TYPE_AMD_VIOMMU_REGION, OBJECT(s), name, UINT64_MAX);
-	address_space_init(&space->as, MEMORY_REGION(&space->region), name);
-	g_ptr_array_add(viommu_spaces, space);
-	return space;
-}
-
-/* The bus, not its number: numbers are given later, and change. */
-static AddressSpace *viommu_address_space(PCIBus *bus, void *opaque, int devfn)
-{
-	AmdViommuHw *s = opaque;
-	struct viommu_space *space;
-	unsigned int i;
-
-	/* An IOMMU's own requests are not translated. */
-	if (bus->devices[devfn] &&
-	    object_dynamic_cast(OBJECT(bus->devices[devfn]), TYPE_AMD_VIOMMU_HW))
-		return &address_space_memory;
-	for (i = 0; i < viommu_spaces->len; i++) {
-		space = g_ptr_array_index(viommu_spaces, i);
-		if (space->viommu == s && space->bus == bus && space->devfn == devfn)
-			return &space->as;
-	}
-	return &viommu_new_space(s, bus, devfn)->as;
-}
 
 static const PCIIOMMUOps viommu_ops = {
 	.get_address_space = viommu_address_space,
 };
-
-struct viommu_space *viommu_space_of(PCIDevice *dev)
-{
-	AddressSpace *as = pci_device_iommu_address_space(dev);
-	struct viommu_space *space;
-	unsigned int i;
-
-	for (i = 0; viommu_spaces && i < viommu_spaces->len; i++) {
-		space = g_ptr_array_index(viommu_spaces, i);
-		if (&space->as == as)
-			return space;
-	}
-	return NULL;
-}
-
-/*
- * The device.
- */
 
 static const struct viommu_machine viommu_machine = {
 	.read = viommu_memory_read,
@@ -549,9 +320,10 @@ static void viommu_realize(PCIDevice *dev, Error **errp)
 	}
 	if (!viommu_add_capabilities(s, errp) || !viommu_place_windows(s, errp))
 		return;
-	if (!viommu_spaces)
-		viommu_spaces = g_ptr_array_new();
 	pci_setup_iommu(root, &viommu_ops, s);
+	if (pci_bus_num(root) == 0)
+		X86_MACHINE(qdev_get_machine())->ioapic_as =
+			viommu_address_space(root, s, IOAPIC_DEVFN);
 	s->exit.notify = viommu_exit;
 	qemu_add_exit_notifier(&s->exit);
 }
@@ -634,24 +406,9 @@ static const TypeInfo viommu_info = {
 	},
 };
 
-static void viommu_region_class_init(ObjectClass *class, void *data)
-{
-	IOMMUMemoryRegionClass *imrc = IOMMU_MEMORY_REGION_CLASS(class);
-
-	imrc->translate = viommu_region_translate;
-	imrc->notify_flag_changed = viommu_region_notify;
-}
-
-static const TypeInfo viommu_region_info = {
-	.name = TYPE_AMD_VIOMMU_REGION,
-	.parent = TYPE_IOMMU_MEMORY_REGION,
-	.class_init = viommu_region_class_init,
-};
-
 static void viommu_register_types(void)
 {
 	type_register_static(&viommu_info);
-	type_register_static(&viommu_region_info);
 }
 
 type_init(viommu_register_types);

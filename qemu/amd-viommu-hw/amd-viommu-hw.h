@@ -17,6 +17,19 @@ bool viommu_space_translate(struct viommu_space *space,
 			    struct viommu_request *request,
 			    struct viommu_translation *out);
 
+/*
+ * Has the IOMMU decide over an interrupt, and sends what is left of it. False: the
+ * write ends in an abort.
+ */
+bool viommu_space_interrupt(struct viommu_space *space,
+			    struct viommu_message *message);
+
+/* Whether an address is in the range of interrupts. */
+static inline bool viommu_is_interrupt(uint64_t addr)
+{
+	return addr >> 20 == 0xfee;
+}
+
 /* Access to RAM: false, and nothing done, if a part of it is something else. */
 bool viommu_memory_read(void *opaque, uint64_t addr, void *buf, size_t len);
 bool viommu_memory_write(void *opaque, uint64_t addr, const void *buf, size_t len);

@@ -57,6 +57,15 @@ struct viommu_translation {
 	bool write;
 };
 
+/* A write of a device to FEE0_0000h-FEEF_FFFFh. */
+struct viommu_message {
+	uint64_t address;
+	uint32_t data;
+	uint32_t pasid;
+	uint16_t requester;
+	bool has_pasid;
+};
+
 /* A message of its own, or that with this number of the MSI capability. */
 struct viommu_interrupt {
 	uint64_t address;
@@ -84,6 +93,8 @@ void viommu_model_write(struct viommu_model *model, uint32_t window,
 bool viommu_model_translate(struct viommu_model *model,
 			    const struct viommu_request *request,
 			    struct viommu_translation *out);
+/* Replaces address and data by those of the message to be sent; false: abort. */
+bool viommu_model_remap(struct viommu_model *model, struct viommu_message *message);
 void viommu_model_run(struct viommu_model *model);
 bool viommu_model_interrupt(struct viommu_model *model,
 			    struct viommu_interrupt *out);

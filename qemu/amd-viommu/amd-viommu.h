@@ -4,6 +4,7 @@
 #define AMD_VIOMMU_H
 
 #include "qemu/osdep.h"
+#include "qemu/event_notifier.h"
 #include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "exec/memory.h"
@@ -26,7 +27,9 @@ enum viommu_register {
 	VIOMMU_REGISTERS = 0x20,
 };
 
-#define VIOMMU_CALLS		11
+#define VIOMMU_CALLS		12
+/* Types of events. */
+#define VIOMMU_EVENTS_KNOWN	7
 
 struct viommu_counter {
 	uint64_t count;
@@ -59,6 +62,9 @@ struct viommu_stats {
 	struct viommu_counter detached;
 	/* What VFIO has to map, or no longer. */
 	struct viommu_counter mapped;
+	/* What the kernel reports, and what it could not. */
+	struct viommu_counter events[VIOMMU_EVENTS_KNOWN];
+	uint64_t events_lost;
 };
 
 /* A device behind the IOMMU. */
@@ -126,6 +132,12 @@ struct AmdViommu {
 	bool gone;
 	unsigned int resumes;
 
+	/* Signalled for the interrupts of the guest's IOMMU, if there are any. */
+	EventNotifier interrupt;
+	bool interrupts;
+	/* KVM's route to the guest's MSI, or -1. */
+	int route;
+
 	MemoryRegion window;
 	MemoryRegion registers;
 	MemoryRegion vf_region;
@@ -150,6 +162,7 @@ void viommu_detach_entry(AmdViommu *s, uint16_t guest_id);
 uint64_t viommu_read_register(AmdViommu *s, uint32_t offset, unsigned int size);
 void viommu_write_register(AmdViommu *s, uint32_t offset, unsigned int size, uint64_t value);
 void viommu_map_queue(AmdViommu *s, uint32_t queue, uint64_t address, uint64_t length);
+int viommu_set_eventfd(AmdViommu *s, int fd);
 const char *viommu_call_name(unsigned int number);
 
 /* space.c: the memory that VFIO devices see. */
@@ -176,6 +189,14 @@ void viommu_prepare_reads(void);
 bool viommu_read_tail(AmdViommu *s, uint32_t *tail);
 void viommu_set_gone(AmdViommu *s);
 bool viommu_is_gone(AmdViommu *s);
+
+/* events.c: what the kernel reports. */
+bool viommu_events_start(AmdViommu *s, Error **errp);
+const char *viommu_event_name(unsigned int type);
+
+/* interrupts.c: the interrupt of the guest's IOMMU. */
+bool viommu_interrupts_start(AmdViommu *s, Error **errp);
+void viommu_update_interrupt(AmdViommu *s);
 
 /* watch.c: notices that the guest writes to its device table. All with the table's lock held. */
 bool viommu_watch_start(AmdViommu *s, Error **errp);

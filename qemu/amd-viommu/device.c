@@ -69,7 +69,8 @@ static bool viommu_start(AmdViommu *s, Error **errp)
 		return false;
 	viommu_place_vf_page(s);
 	viommu_expect_going(s);
-	return viommu_watch_start(s, errp) && viommu_add_ivrs(s, errp);
+	return viommu_events_start(s, errp) && viommu_interrupts_start(s, errp) &&
+	       viommu_watch_start(s, errp) && viommu_add_ivrs(s, errp);
 }
 
 /*
@@ -133,6 +134,7 @@ static void viommu_reset_exit(Object *obj, ResetType type)
 	AmdViommu *s = AMD_VIOMMU(obj);
 
 	msi_reset(PCI_DEVICE(s));
+	viommu_update_interrupt(s);
 	QEMU_LOCK_GUARD(&s->table.lock);
 	viommu_unwatch(s);
 	memset(s->table.registers, 0, sizeof(s->table.registers));
@@ -140,6 +142,12 @@ static void viommu_reset_exit(Object *obj, ResetType type)
 	/* Whatever has failed before: a reset does not change whether queues may run. */
 	viommu_let_run(s);
 	viommu_run(s, true);
+}
+
+static void viommu_write_config(PCIDevice *dev, uint32_t address, uint32_t value, int length)
+{
+	pci_default_write_config(dev, address, value, length);
+	viommu_update_interrupt(AMD_VIOMMU(dev));
 }
 
 static void viommu_instance_init(Object *obj)
@@ -182,6 +190,7 @@ static void viommu_class_init(ObjectClass *class, void *data)
 	k->subsystem_id = DEVICE_ID;
 	k->class_id = CLASS_ID_IOMMU;
 	k->realize = viommu_realize;
+	k->config_write = viommu_write_config;
 	dc->desc = "AMD IOMMU for the guest, served by the host's IOMMU";
 	dc->hotpluggable = false;
 	dc->vmsd = &viommu_vmstate;

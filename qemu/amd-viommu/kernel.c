@@ -14,7 +14,7 @@
 static const char * const viommu_call_names[VIOMMU_CALLS] = {
 	"GET_INFO", "VM_INIT", "VM_DESTROY", "VM_RESET", "VM_RUN", "DEVICE_ATTACH",
 	"DEVICE_DETACH", "DOMAIN_ATTACH", "DOMAIN_DETACH", "MMIO_ACCESS",
-	"CMDBUF_MAP_UPDATE",
+	"CMDBUF_MAP_UPDATE", "SET_EVENTFD",
 };
 
 const char *viommu_call_name(unsigned int number)
@@ -241,4 +241,17 @@ void viommu_map_queue(AmdViommu *s, uint32_t queue, uint64_t address, uint64_t l
 
 	viommu_complain(s, AMD_VIOMMU_CMDBUF_MAP_UPDATE,
 			viommu_call(s, AMD_VIOMMU_CMDBUF_MAP_UPDATE, &map), "");
+}
+
+/* What this means to the guest the caller says. */
+int viommu_set_eventfd(AmdViommu *s, int fd)
+{
+	struct amd_viommu_eventfd eventfd = {
+		.size = sizeof(eventfd),
+		.handle = s->handle,
+		.interrupt = AMD_VIOMMU_INTERRUPT_EVENT,
+		.fd = fd,
+	};
+
+	return viommu_call(s, AMD_VIOMMU_SET_EVENTFD, &eventfd);
 }

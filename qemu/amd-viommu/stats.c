@@ -86,6 +86,9 @@ static void viommu_print_all(FILE *file, const struct viommu_stats *stats)
 	viommu_print(file, "", "entries-detached", &stats->detached);
 	for (n = 0; n < VIOMMU_CALLS; n++)
 		viommu_print(file, "ioctl-", viommu_call_name(n), &stats->calls[n]);
+	for (n = 0; n < VIOMMU_EVENTS_KNOWN; n++)
+		viommu_print(file, "event-", viommu_event_name(n), &stats->events[n]);
+	fprintf(file, ",\n  \"events-lost\": %" PRIu64, stats->events_lost);
 	viommu_print_registers(file, "read-", stats->reads);
 	viommu_print_registers(file, "write-", stats->writes);
 	fprintf(file, "\n}\n");

@@ -51,6 +51,11 @@ fn kind(pdev: &Device) -> Kind {
     }
 }
 
+/// Whether the function is a port of PCI Express, whose driver belongs to the kernel for good.
+pub fn is_port(pdev: &Device) -> bool {
+    matches!(kind(pdev), Kind::Downstream | Kind::Upstream)
+}
+
 fn upstream(pdev: &Device) -> Option<&Device> {
     // SAFETY: The device is live.
     let raw = unsafe { shim::pci_upstream_bridge(as_raw(pdev)) };

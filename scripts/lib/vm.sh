@@ -13,26 +13,31 @@ vm_iommus=1
 # by a table of ours, and brings a device whose requests can carry everything that it looks at.
 describe_iommu_stock()
 {
-	iommu=(-device amd-iommu)
+	iommu=(-device "amd-iommu,intremap=on")
 }
 
 describe_iommu_model()
 {
 	local settings=preset=genoa${MODEL:+,$MODEL} preset table=$build/qemu/ivrs.aml efr efr2 features words
+	# The I/O APIC as part of the chipset, or Linux does not remap interrupts.
+	local ioapic=ioapic=0,00:14.0
 	preset=${settings##*preset=}
 	read -r efr efr2 < <(in_root "$build/cargo-qemu/release/features" "${preset%%,*}")
 	features=("efr=$efr" "efr2=$efr2")
-	words=("iommu=00:0f.0,0xfed80000" "${features[@]}" all)
+	words=("iommu=00:0f.0,0xfed80000" "${features[@]}" all "$ioapic")
 	iommu=(-device "amd-viommu-hw,id=iommu,addr=0xf,bus=pcie.0,stats=$(model_statistics "$1"),$settings")
 	if [ "$vm_iommus" = 2 ]; then
 		words=(
-			"iommu=00:0f.0,0xfed80000" "${features[@]}" "range=00:00.0,3f:1f.7"
+			"iommu=00:0f.0,0xfed80000" "${features[@]}" "range=00:00.0,3f:1f.7" "$ioapic"
 			"iommu=00:0e.0,0xfed84000" "${features[@]}" "range=40:00.0,4f:1f.7"
 		)
 		second_host_bridge "stats=$(model_statistics "$1-second"),$settings"
 	fi
 	"$top/selftests/ivrs/make-tables" "${words[@]}" >"$table"
-	iommu+=(-acpitable "file=$table" -device "amd-viommu-dma,bus=pcie.0,addr=0x16,ats=on,pasid=on")
+	iommu+=(
+		-acpitable "file=$table" -device "amd-viommu-fch,bus=pcie.0,addr=0x14"
+		-device "amd-viommu-dma,bus=pcie.0,addr=0x16,ats=on,pasid=on"
+	)
 }
 
 # second_host_bridge SETTINGS: adds a host bridge with an IOMMU of its own, and puts the scratch drive there.
@@ -79,7 +84,7 @@ check_model()
 # describe_devices NAME
 describe_devices()
 {
-	local edu=edu,dma_mask=0xffffffffffffffff scratch_at=bus=pcie.0,addr=0x14
+	local edu=edu,dma_mask=0xffffffffffffffff scratch_at=bus=pcie.0,addr=0x19
 	"describe_iommu_$hw" "$1"
 	# shellcheck disable=SC2054
 	devices=(

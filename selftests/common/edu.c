@@ -9,6 +9,7 @@
 #include "util.h"
 
 #define EDU_REG_ID		0x00
+#define EDU_REG_RAISE		0x60
 #define EDU_REG_DMA_SOURCE	0x80
 #define EDU_REG_DMA_TARGET	0x88
 #define EDU_REG_DMA_COUNT	0x90
@@ -73,6 +74,11 @@ int edu_open_sysfs(struct edu *edu, const char *name)
 void edu_close_sysfs(struct edu *edu)
 {
 	munmap(edu->bar, edu->bar_size);
+}
+
+void edu_raise(struct edu *edu, __u32 reason)
+{
+	__atomic_store_n((__u32 *)((char *)edu->bar + EDU_REG_RAISE), reason, __ATOMIC_RELEASE);
 }
 
 int edu_start(struct edu *edu, enum edu_direction direction, __u64 iova,

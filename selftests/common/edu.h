@@ -37,6 +37,9 @@ int edu_init(struct edu *edu, void *bar);
 int edu_open_sysfs(struct edu *edu, const char *name);
 void edu_close_sysfs(struct edu *edu);
 
+/* The device raises its interrupt. */
+void edu_raise(struct edu *edu, __u32 reason);
+
 int edu_start(struct edu *edu, enum edu_direction direction, __u64 iova,
 	      __u32 offset, __u32 len);
 int edu_wait(struct edu *edu);

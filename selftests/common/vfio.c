@@ -12,10 +12,9 @@
 #include "util.h"
 #include "vfio.h"
 
-#define UNSAFE_INTERRUPTS \
-	"/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"
 #define PCI_COMMAND	4
 #define PCI_COMMAND_MEM_MASTER	0x6
+#define MESSAGES_MAX	8
 
 int vfio_prepare(void)
 {
@@ -25,9 +24,7 @@ int vfio_prepare(void)
 	if (ret && !file_exists("/sys/bus/pci/drivers/vfio-pci"))
 		return ret;
 	ret = module_probe("vfio_iommu_type1");
-	if (ret && !file_exists("/sys/module/vfio_iommu_type1"))
-		return ret;
-	return file_write(UNSAFE_INTERRUPTS, "Y");
+	return file_exists("/sys/module/vfio_iommu_type1") ? 0 : ret;
 }
 
 int vfio_container(void)
@@ -172,30 +169,58 @@ void vfio_close(struct vfio_device *dev)
 		close(dev->group);
 }
 
-int vfio_enable_msix(struct vfio_device *dev, int event)
+static int enable_messages(struct vfio_device *dev, __u32 index, const int *events,
+			   unsigned int count)
 {
-	char buf[sizeof(struct vfio_irq_set) + sizeof(event)];
+	char buf[sizeof(struct vfio_irq_set) + MESSAGES_MAX * sizeof(*events)];
 	struct vfio_irq_set *set = (void *)buf;
 
+	if (count > MESSAGES_MAX)
+		return -EINVAL;
 	*set = (struct vfio_irq_set) {
-		.argsz = sizeof(buf),
+		.argsz = sizeof(*set) + count * sizeof(*events),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSIX_IRQ_INDEX,
-		.count = 1,
+		.index = index,
+		.count = count,
 	};
-	memcpy(set->data, &event, sizeof(event));
+	memcpy(set->data, events, count * sizeof(*events));
 	return ioctl(dev->device, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 }
 
-int vfio_disable_msix(struct vfio_device *dev)
+static int disable_message(struct vfio_device *dev, __u32 index)
 {
 	struct vfio_irq_set set = {
 		.argsz = sizeof(set),
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.index = index,
 	};
 
 	return ioctl(dev->device, VFIO_DEVICE_SET_IRQS, &set) ? -errno : 0;
+}
+
+int vfio_enable_msi(struct vfio_device *dev, int event)
+{
+	return enable_messages(dev, VFIO_PCI_MSI_IRQ_INDEX, &event, 1);
+}
+
+int vfio_enable_several_msi(struct vfio_device *dev, const int *events, unsigned int count)
+{
+	return enable_messages(dev, VFIO_PCI_MSI_IRQ_INDEX, events, count);
+}
+
+int vfio_disable_msi(struct vfio_device *dev)
+{
+	return disable_message(dev, VFIO_PCI_MSI_IRQ_INDEX);
+}
+
+int vfio_enable_msix(struct vfio_device *dev, int event)
+{
+	return enable_messages(dev, VFIO_PCI_MSIX_IRQ_INDEX, &event, 1);
+}
+
+int vfio_disable_msix(struct vfio_device *dev)
+{
+	return disable_message(dev, VFIO_PCI_MSIX_IRQ_INDEX);
 }
 
 int vfio_map(int container, void *memory, __u64 iova, __u64 size, __u32 flags)

@@ -23,7 +23,7 @@ struct vfio_range {
 	__u64 start, end;
 };
 
-/* Loads VFIO; interrupts need not be remapped for these tests. */
+/* Loads VFIO. */
 int vfio_prepare(void);
 /* An empty container: a file descriptor. */
 int vfio_container(void);
@@ -36,6 +36,11 @@ int vfio_open(struct vfio_device *dev, int container, const char *name);
 /* Takes a further device out of a group that is in a container already. */
 int vfio_open_in_group(struct vfio_device *dev, int group, const char *name);
 void vfio_close(struct vfio_device *dev);
+/* Message 0 of MSI goes to an eventfd. */
+int vfio_enable_msi(struct vfio_device *dev, int event);
+int vfio_disable_msi(struct vfio_device *dev);
+/* The first messages of MSI, each to an eventfd. */
+int vfio_enable_several_msi(struct vfio_device *dev, const int *events, unsigned int count);
 /* Message 0 of MSI-X goes to an eventfd. */
 int vfio_enable_msix(struct vfio_device *dev, int event);
 int vfio_disable_msix(struct vfio_device *dev);

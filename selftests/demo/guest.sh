@@ -16,6 +16,8 @@ cd "$(dirname "$0")" || exit 1
 . ./events.sh
 # shellcheck source=selftests/demo/blocked.sh
 . ./blocked.sh
+# shellcheck source=selftests/demo/astray.sh
+. ./astray.sh
 machine=guest
 scenario=$1
 format=$2
@@ -118,6 +120,7 @@ use_drive
 use_network
 count_end
 mark end
+[ "$format" = none ] || go_astray
 bytes_verified
 result bytes $((file_bytes + drive_bytes + network_bytes))
 [ "$scenario" != reboot ] || boot_again

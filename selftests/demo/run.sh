@@ -9,6 +9,7 @@ cd "$(dirname "$0")" || exit 1
 module=${VIOMMU_KO:-/lib/modules/$(uname -r)/updates/amd_viommu.ko}
 stats=/sys/kernel/debug/amd_viommu/ivhd0/stats
 log_lines=0
+remapped=0
 
 # count NAME: one of the module's counters; "-" when there is no module to ask.
 count()
@@ -54,6 +55,16 @@ devices_table()
 	done
 }
 
+# The drives' and the card's interrupts are gone when the programs end: to be called while their drivers are bound.
+show_interrupts()
+{
+	stage "interrupts go through the IOMMU's tables"
+	grep -E ' IR-PCI-MSIX?-' /proc/interrupts | detail
+	remapped=$(grep -c -E ' IR-PCI-MSIX?-' /proc/interrupts)
+	[ "$remapped" -gt 0 ] || failure "no interrupt is remapped"
+	! grep -E '[[:space:]]PCI-MSIX?-.*nvme' /proc/interrupts | detail | grep . || failure "a drive's interrupts are plain"
+}
+
 log_is_clean()
 {
 	dmesg | tail -n +$((log_lines + 1)) |
@@ -77,6 +88,7 @@ summary()
 		"commands to the IOMMU" "$(count commands)" \
 		"completion waits" "$(count completion_waits)" \
 		"waits that timed out" "$(count completion_timeouts)" \
+		"interrupts remapped" "$remapped" \
 		"faults expected" "$result_expected" \
 		"faults seen" "$result_seen"
 }
@@ -87,6 +99,7 @@ use_files
 
 use_drive
 use_network
+show_interrupts
 
 stage "VFIO: an edu device does DMA into a user program"
 client edu

@@ -6,7 +6,8 @@
 guests=/usr/lib/amd-viommu-guests
 data_device=0000:00:12.0
 card_device=0000:00:13.0
-scratch_device=0000:00:14.0
+scratch_device=0000:00:19.0
+stray_device=0000:00:16.0
 guest_memory=512
 guest_out=/tmp/guest.out
 guest_in=/tmp/guest.in
@@ -30,6 +31,7 @@ give_to_vfio()
 	give vfio-pci $data_device
 	give vfio-pci $scratch_device
 	give vfio-pci $card_device
+	give vfio-pci $stray_device
 }
 
 give_back()
@@ -63,7 +65,8 @@ vmm()
 		"$@" \
 		-device "vfio-pci,host=$data_device,addr=0x12" \
 		-device "vfio-pci,host=$card_device,addr=0x13,rombar=0" \
-		-device "vfio-pci,host=$scratch_device,addr=0x14"
+		-device "vfio-pci,host=$scratch_device,addr=0x14" \
+		-device "vfio-pci,host=$stray_device,addr=0x15"
 }
 
 # start_guest SERIES APPEND OPTION...: the emulator in the background; the guest has two terminals, for its kernel and

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# witness.sh FORMAT TYPE: the kernel's built-in IOMMU driver, with an NVMe drive and an e1000e card behind
-# it. FORMAT is that of its page tables, v1 or v2; TYPE is what the domains of both devices have to be, DMA or DMA-FQ.
+# witness.sh FORMAT TYPE REMAPPING: the kernel's built-in IOMMU driver, with an NVMe drive and an e1000e card behind
+# it. FORMAT is that of its page tables, v1 or v2; TYPE is what the domains of both devices have to be, DMA or DMA-FQ;
+# REMAPPING is whether it has to remap interrupts, on or off.
 # Ends with lines "result NAME VALUE"; the exit status is 0 only if everything held.
 
 cd "$(dirname "$0")" || exit 1
@@ -11,17 +12,9 @@ cd "$(dirname "$0")" || exit 1
 . ./built-in.sh
 format=$1
 type=$2
+remapping=$3
 faults=0
-
-# The test device amd-viommu-dma, if the machine has it.
-test_device()
-{
-	for device in /sys/bus/pci/devices/*; do
-		if [ "$(cat "$device/vendor" "$device/device" | tr '\n' ' ')" = "0x1234 0x0a11 " ]; then
-			basename "$device"
-		fi
-	done
-}
+forged=0
 
 # stray read|write ADDRESS FLAGS: the device touches an address without mapping; the driver has to say so in one
 # line with the right device, address and flags. The requests have no PASID, so the event names the domain, with
@@ -53,6 +46,9 @@ see_faults()
 	# RW; PR is 0, for nothing is there.
 	stray write 0x12345678 0x0020
 	stray read 0x40000000 0x0000
+	# I: the device has no interrupt of its own, let alone this one.
+	stray write 0xfee00000 0x0008
+	forged=1
 }
 
 built_in_driver
@@ -62,6 +58,8 @@ use_files
 use_drive
 use_network
 domain_types
+stage "interrupts: remapping is to be $remapping"
+interrupts_remapped "$remapping"
 see_faults
 
 bytes_verified
@@ -69,5 +67,7 @@ result kernel "$(uname -r)"
 result bytes $((file_bytes + drive_bytes + network_bytes))
 result type "$has"
 result format "$used"
+result remapping "$remapping"
 result faults $faults
+result forged $forged
 verdict

@@ -42,6 +42,8 @@ static const struct call {
 	  sizeof(struct amd_viommu_mmio), true },
 	{ "CMDBUF_MAP_UPDATE", AMD_VIOMMU_CMDBUF_MAP_UPDATE, sizeof(struct amd_viommu_queue),
 	  sizeof(struct amd_viommu_queue), true },
+	{ "SET_EVENTFD", AMD_VIOMMU_SET_EVENTFD, sizeof(struct amd_viommu_eventfd),
+	  offsetof(struct amd_viommu_eventfd, reserved), true },
 };
 
 /* A call whose structure claims this size, is zero otherwise, and means something. */
@@ -58,6 +60,8 @@ static int call_with(struct vmm *vmm, const struct call *call, __u32 size, char 
 		((struct amd_viommu_domain *)argument)->guest_id = GUEST_ID;
 	if (call->request == AMD_VIOMMU_VM_INIT)
 		((struct amd_viommu_vm_init *)argument)->group_fd = -1;
+	if (call->request == AMD_VIOMMU_SET_EVENTFD)
+		((struct amd_viommu_eventfd *)argument)->fd = -1;
 	/* Nobody shall lose what the other calls are about. */
 	if (call->request == AMD_VIOMMU_VM_DESTROY || call->request == AMD_VIOMMU_DEVICE_DETACH)
 		((__u32 *)argument)[2] = 99;
@@ -165,7 +169,7 @@ TEST_F(vm, unknown_calls_are_enotty)
 {
 	char argument[LONGEST] __attribute__((aligned(8))) = { };
 
-	EXPECT_EQ(-ENOTTY, node_call(self->vmm.node, _IOW(AMD_VIOMMU_TYPE, 11, struct amd_viommu_vm),
+	EXPECT_EQ(-ENOTTY, node_call(self->vmm.node, _IOW(AMD_VIOMMU_TYPE, 12, struct amd_viommu_vm),
 				     argument));
 	EXPECT_EQ(-ENOTTY, node_call(self->vmm.node, _IOR(AMD_VIOMMU_TYPE, 3, struct amd_viommu_vm),
 				     argument));

@@ -284,10 +284,12 @@ fn fields_are_where_the_reference_says() {
         1 15:0 domain_id with_domain_id;
         1 31:16 gcr3_30_15 with_gcr3_30_15;
         1 32:32 iotlb with_iotlb;
+        1 34:34 sa with_sa;
         1 41:40 sys_mgt with_sys_mgt;
         1 63:43 gcr3_51_31 with_gcr3_51_31;
         2 0:0 iv with_iv;
         2 4:1 int_tab_len with_int_tab_len;
+        2 5:5 ig with_ig;
         2 51:6 int_trp with_int_trp;
         2 55:54 guest_paging_mode with_guest_paging_mode;
         2 56:56 init_pass with_init_pass;
@@ -396,8 +398,9 @@ fn w175_setting() {
     assert_eq!(dte.sys_mgt(), 1);
 }
 
+/// A table belongs to the device, not to what it is attached to.
 #[test]
-fn interrupts_are_never_remapped() {
+fn composing_forwards_interrupts() {
     for setting in 0..=255 {
         assert!(!Dte::compose(HostPolicy(setting), Translation::Blocked).iv());
     }

@@ -15,6 +15,7 @@ mod command;
 mod device;
 mod dte;
 mod event;
+mod interrupt;
 mod ivrs;
 mod random;
 mod regs;

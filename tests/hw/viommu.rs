@@ -2,9 +2,12 @@
 
 //! The hardware IOMMU of a guest.
 
+mod external;
 mod features;
 mod guest_entry;
 mod guest_page;
 mod layout;
 mod life;
+mod report;
+mod storm;
 mod vfctrl;

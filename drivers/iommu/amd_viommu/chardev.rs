@@ -9,12 +9,13 @@
 mod abi;
 mod call;
 mod device;
+mod event;
 mod guest;
 mod machine;
 
 use crate::{viommu::Vm, AmdViommu};
-use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::Arc};
-use kernel_ext::node::{self, Mappings, Node};
+use kernel::{alloc::flags::GFP_KERNEL_ACCOUNT, prelude::*, sync::Arc, uaccess::UserSliceWriter};
+use kernel_ext::node::{self, Mappings, Node, Poll};
 
 /// The node, as long as this exists.
 pub(crate) type Registration = node::Registration<OpenFile>;
@@ -35,6 +36,21 @@ impl Node for OpenFile {
 
     fn ioctl(&self, number: u32, argument: UserPtr) -> Result {
         call::dispatch(&self.vm, number, argument)
+    }
+
+    fn read(&self, mut buffer: UserSliceWriter, wait: bool) -> Result<usize> {
+        let most = buffer.len() / size_of::<abi::Event>();
+        if most == 0 {
+            return Err(EINVAL);
+        }
+        let count = self
+            .vm
+            .read(most, wait, |report| buffer.write(&event::encode(report)))?;
+        Ok(count * size_of::<abi::Event>())
+    }
+
+    fn is_readable(&self, poll: &Poll<'_>) -> bool {
+        self.vm.is_readable(poll)
     }
 
     fn may_map(&self, offset: u64, bytes: u64) -> Result {

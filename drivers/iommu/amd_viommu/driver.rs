@@ -11,7 +11,7 @@ mod offline;
 use crate::{
     compat::pci_table,
     domain::{self, host, host::Host, Backend},
-    iommu::{self, Cap, DebugFolder, Description, Features, Iommu, Sbdf, Shutdown},
+    iommu::{self, Cap, DebugFolder, Description, Features, Iommu, Remapping, Sbdf, Shutdown},
     viommu::Service,
 };
 use kernel::{
@@ -65,6 +65,7 @@ impl Drop for Listed {
 /// switched off.
 struct Registered {
     _registration: Registration<Backend>,
+    _remapping: Remapping,
     _shutdown: Pin<KBox<syscore::Registration<Shutdown>>>,
     powered: Powered,
 }
@@ -156,6 +157,7 @@ impl Running {
         let ops = host.ops();
         let service = Service::start(host.clone(), iommu.clone(), debugfs.dir())?;
         let listed = Listed::new(host, iommu.clone())?;
+        let remapping = Remapping::start(iommu.clone())?;
         iommu.accept(true);
         let registration = Registration::new::<Cap, Features>(
             iommu,
@@ -168,6 +170,7 @@ impl Running {
             service,
             registered: Registered {
                 _registration: registration,
+                _remapping: remapping,
                 _shutdown: shutdown,
                 powered,
             },

@@ -4,16 +4,21 @@
 //!
 //! [`Iommu`] owns the register window and the memory that the hardware reads. It is created by
 //! [`Iommu::start`] in the order of hardware reference 3.8 and stays usable until [`Iommu::stop`].
-//! Everything above it asks for two things: a change of a device table entry, and an invalidation
-//! that is over when the call returns.
+//! Everything above it asks for three things: a change of a device table entry, an invalidation that is
+//! over when the call returns, and the remapping of a device's interrupts.
 
+mod attribution;
 mod bring_up;
 mod command_ring;
 mod debugfs;
 mod device_table;
 mod event_log;
+mod external;
 mod guests;
+mod interrupts;
 mod invalidate;
+mod listeners;
+mod outbox;
 mod registers;
 mod service;
 mod spares;
@@ -23,6 +28,9 @@ mod users;
 
 pub(crate) use bring_up::Description;
 pub(crate) use debugfs::Folder as DebugFolder;
+pub(crate) use external::External;
+pub(crate) use interrupts::{Remapped, Remapping};
+pub(crate) use listeners::{Heard, Listener};
 pub(crate) use service::Shutdown;
 pub(crate) use stats::Stats;
 pub(crate) use sysfs::{Cap, Features};
@@ -34,9 +42,11 @@ use hw::{
     cap::Capability,
     command::Command,
     dte::{Dte, HostPolicy, Translation},
+    interrupt::Interrupts,
     regs::{Efr, Efr2},
     viommu::vsc::Apertures,
 };
+use interrupts::Remapper;
 use kernel::{
     device::Device,
     pci,
@@ -47,6 +57,8 @@ use kernel::{
     },
 };
 use kernel_ext::{iommu::Handle, ratelimit::RateLimit};
+use listeners::Listeners;
+use outbox::Outbox;
 use registers::Registers;
 use spares::Spares;
 use users::Users;
@@ -129,9 +141,14 @@ pub(crate) struct Iommu {
     ring: CommandRing,
     #[pin]
     log: EventLog,
+    #[pin]
+    remapper: Remapper,
     /// Limits messages about events.
     #[pin]
     messages: RateLimit,
+    /// Limits messages about events of guests.
+    #[pin]
+    guest_messages: RateLimit,
     /// Limits messages about overflows of the log.
     #[pin]
     overflows: RateLimit,
@@ -139,6 +156,14 @@ pub(crate) struct Iommu {
     users: Users,
     #[pin]
     spares: Spares,
+    /// Events that guests are to be told.
+    #[pin]
+    outbox: Outbox,
+    /// Who hears about guests.
+    #[pin]
+    listeners: Listeners,
+    /// An event was about a guest that it did not name.
+    suspects: Atomic<bool>,
     /// Where the registers of guests are, or why there are none.
     apertures: Result<Apertures, guests::Lack>,
     stats: Stats,
@@ -246,7 +271,7 @@ impl Iommu {
     }
 
     /// Brings the entry of a requester ID to `translation`, step by step so that the hardware never
-    /// sees a mixture, and returns when it uses the new one.
+    /// sees a mixture, and returns when it uses the new one. What happens to interrupts stays.
     ///
     /// # Errors
     ///
@@ -258,10 +283,28 @@ impl Iommu {
         policy: HostPolicy,
         translation: Translation,
     ) -> Result {
-        let new = Dte::compose(policy, translation);
+        let new = |old| Dte::compose(policy, translation).with_interrupts_of(old);
         self.table.change(devid, new, || {
             Stats::count(&self.stats.invalidate_devtab);
             self.run(&[Command::invalidate_devtab_entry(devid)])
+        })
+    }
+
+    /// Says what happens to the interrupts of a requester ID, and returns when the hardware does that.
+    /// Translation stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Iommu::set_entry`].
+    pub(crate) fn set_interrupts(&self, devid: u16, interrupts: Interrupts) -> Result {
+        let new = |old: Dte| old.with_interrupts(interrupts);
+        self.table.change(devid, new, || {
+            Stats::count(&self.stats.invalidate_devtab);
+            Stats::count(&self.stats.invalidate_interrupts);
+            self.run(&[
+                Command::invalidate_devtab_entry(devid),
+                Command::invalidate_interrupt_table(devid),
+            ])
         })
     }
 
@@ -276,8 +319,8 @@ impl Iommu {
         policy: HostPolicy,
         translation: Translation,
     ) -> Result {
-        self.table
-            .change(devid, Dte::compose(policy, translation), || Ok(()))
+        let new = |_| Dte::compose(policy, translation);
+        self.table.change(devid, new, || Ok(()))
     }
 
     /// Executes commands and returns when all of them have taken effect.

@@ -189,4 +189,76 @@ struct amd_viommu_queue {
 };
 #define AMD_VIOMMU_CMDBUF_MAP_UPDATE	_IOW(AMD_VIOMMU_TYPE, 10, struct amd_viommu_queue)
 
+/* amd_viommu_eventfd.interrupt */
+#define AMD_VIOMMU_INTERRUPT_EVENT	0	/* event log and COMPLETION_WAIT */
+#define AMD_VIOMMU_INTERRUPT_PPR	1	/* page request log */
+
+/**
+ * struct amd_viommu_eventfd - AMD_VIOMMU_SET_EVENTFD
+ * @size: sizeof(struct amd_viommu_eventfd)
+ * @flags: 0
+ * @handle: the vIOMMU
+ * @interrupt: AMD_VIOMMU_INTERRUPT_*
+ * @fd: eventfd that is signalled for each interrupt of the guest's IOMMU; -1: none
+ * @reserved: 0
+ */
+struct amd_viommu_eventfd {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__u32 interrupt;
+	__s32 fd;
+	__u32 reserved;
+};
+#define AMD_VIOMMU_SET_EVENTFD	_IOW(AMD_VIOMMU_TYPE, 11, struct amd_viommu_eventfd)
+
+/* amd_viommu_event.version */
+#define AMD_VIOMMU_EVENT_VERSION	1
+
+/* amd_viommu_event.type */
+#define AMD_VIOMMU_EVENT_LOST		0	/* nothing but that events were lost */
+#define AMD_VIOMMU_EVENT_DEVICE		1	/* something was refused to a device */
+#define AMD_VIOMMU_EVENT_QUEUE		2	/* an error in a queue, which may have stopped */
+#define AMD_VIOMMU_EVENT_HARDWARE	3	/* all queues rest until VM_RESET */
+#define AMD_VIOMMU_EVENT_DEVICE_LEFT	4	/* a device was taken away */
+#define AMD_VIOMMU_EVENT_IOMMU_GONE	5	/* the host's IOMMU was taken away */
+#define AMD_VIOMMU_EVENT_HUSHED		6	/* a device causes too many events */
+
+/* Bits of amd_viommu_event.flags */
+#define AMD_VIOMMU_EVENT_OVERFLOW	(1 << 0)	/* others may have been lost, uncounted */
+#define AMD_VIOMMU_EVENT_HAS_PASID	(1 << 1)
+#define AMD_VIOMMU_EVENT_HAS_ADDRESS	(1 << 2)
+
+/**
+ * struct amd_viommu_event - what read() gives, one after the other
+ * @version: AMD_VIOMMU_EVENT_VERSION
+ * @size: bytes of this record
+ * @type: AMD_VIOMMU_EVENT_*
+ * @handle: the vIOMMU
+ * @flags: AMD_VIOMMU_EVENT_OVERFLOW, AMD_VIOMMU_EVENT_HAS_*
+ * @sequence: grows by 1 + @lost from record to record
+ * @lost: how many were lost directly before this one
+ * @guest_id: DEVICE, DEVICE_LEFT, HUSHED: the device, as in DEVICE_ATTACH
+ * @code: DEVICE, QUEUE, HARDWARE: code of the hardware's event, or 0
+ * @access: its flags, bit 0 is bit 16 of its second word
+ * @pasid: with AMD_VIOMMU_EVENT_HAS_PASID
+ * @address: with AMD_VIOMMU_EVENT_HAS_ADDRESS: what the request was for
+ * @reserved: 0
+ */
+struct amd_viommu_event {
+	__u16 version;
+	__u16 size;
+	__u32 type;
+	__u32 handle;
+	__u32 flags;
+	__aligned_u64 sequence;
+	__aligned_u64 lost;
+	__u32 guest_id;
+	__u32 code;
+	__u32 access;
+	__u32 pasid;
+	__aligned_u64 address;
+	__aligned_u64 reserved;
+};
+
 #endif /* _UAPI_LINUX_AMD_VIOMMU_H */

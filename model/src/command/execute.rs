@@ -30,8 +30,8 @@ impl Iommu {
             Command::ResetVmmio { gid, all, command } => {
                 self.reset_vmmio(system, gid, all, command)
             }
-            // Interrupt remapping is not modelled, so that no interrupt table is ever cached.
-            Command::InvalidateInterruptTable { .. } | Command::CompletionWait { .. } => {}
+            Command::InvalidateInterruptTable { device } => self.drop_interrupts(device),
+            Command::CompletionWait { .. } => {}
         }
     }
 

@@ -163,6 +163,15 @@ reading!(
     }
 );
 reading!(
+    /// OQ-18: the lengths of the tables for the interrupts of guests.
+    ExternalLengths {
+        /// They bound the indices, as those of any interrupt table.
+        Limits = "limits",
+        /// Others than 10 and 8 are illegal.
+        Exact = "exact",
+    }
+);
+reading!(
     /// OQ-30.
     ResetScope {
         /// All VF and VFCTRL registers.
@@ -222,7 +231,7 @@ reading!(
     }
 );
 reading!(
-    /// OQ-38.
+    /// OQ-38. What an interrupt meets whose pass bit is 0, no question asks; here it is the same.
     InterruptAbort {
         /// IO_PAGE_FAULT with I = 1, PR = 0.
         Logged = "logged",
@@ -255,5 +264,14 @@ reading!(
         HardwareError = "hardware-error",
         /// IO_PAGE_FAULT of the IOMMU's own requester ID.
         PageFault = "page-fault",
+    }
+);
+reading!(
+    /// OQ-42.
+    InterruptRead {
+        /// PAGE_TAB_HARDWARE_ERROR with I = 1, latched too.
+        HardwareError = "hardware-error",
+        /// No event.
+        Silent = "silent",
     }
 );

@@ -5,10 +5,10 @@
 //!
 //! These questions of hardware.md 9.1 have no setting:
 //!
-//! * Settled: OQ-2, 6, 12, 18, 19. What lies in the upper part of the first private region (OQ-12)
+//! * Settled: OQ-2, 6, 12, 19. What lies in the upper part of the first private region (OQ-12)
 //!   no source says, so that the model cannot touch it in any way that would not be invented.
 //! * About a part that the model does not have: OQ-4, 17 and 28 (page requests), OQ-13 and 24
-//!   (guest buffers in the private address space), OQ-42 (interrupt remapping).
+//!   (guest buffers in the private address space).
 //! * About a driver or its interface, not about hardware: OQ-21, 22, 26, 27. Memory of the model
 //!   is coherent, and it takes all 65536 guest IDs, as the layout of the apertures does.
 //! * OQ-1: at 00h the register would lie on the header of its own capability.
@@ -47,6 +47,8 @@ pub struct Readings {
     pub dirty_shift: DirtyShift,
     /// OQ-16: bits of GUEST_MISC_CONTROL other than TransDevID.
     pub misc_bits: MiscBits,
+    /// OQ-18: lengths of the tables for the interrupts of guests.
+    pub external_lengths: ExternalLengths,
     /// OQ-20: a DID_MAP_CONTROL write with Valid = 0.
     pub map_clear: MapClear,
     /// OQ-20: what a DID_MAP_CONTROL register reads.
@@ -73,6 +75,8 @@ pub struct Readings {
     pub control_reset: ControlReset,
     /// OQ-41: a private-space access that no mapping serves.
     pub private_fault: PrivateFault,
+    /// OQ-42: an entry of an interrupt table that cannot be read.
+    pub interrupt_read: InterruptRead,
 }
 
 /// A setting that could not be understood.
@@ -136,6 +140,7 @@ questions! {
     "oq-14-guest" => guest_notice: GuestNotice,
     "oq-15" => dirty_shift: DirtyShift,
     "oq-16" => misc_bits: MiscBits,
+    "oq-18" => external_lengths: ExternalLengths,
     "oq-20" => map_clear: MapClear,
     "oq-20-read" => map_read: MapRead,
     "oq-29" => control_read: ControlRead,
@@ -149,4 +154,5 @@ questions! {
     "oq-39" => aperture_gate: ApertureGate,
     "oq-40" => control_reset: ControlReset,
     "oq-41" => private_fault: PrivateFault,
+    "oq-42" => interrupt_read: InterruptRead,
 }

@@ -9,9 +9,11 @@
 //! | `events` | the same by event code |
 //! | `requests`, `aborts` | numbers |
 //! | `walks` | `host`, `guest`, `nested`, `private`, `entries`: numbers |
-//! | `caches` | `device_table`, `translation`, `directory`, `pasid`: `{"hits":n,"misses":n}`; `evictions`: number |
+//! | `caches` | `device_table`, `translation`, `directory`, `pasid`, `interrupt`: `{"hits":n,"misses":n}`; `evictions`: number |
 //! | `interrupts` | number |
+//! | `device_interrupts` | `remapped`, `forwarded`, `blocked`: numbers; `guests`: the same by guest ID (decimal) |
 //! | `guest_interrupts` | number by guest ID (decimal) |
+//! | `guest_interrupts_delivered` | likewise |
 //!
 //! Every key of the left column is always there; the order is that of the table, and ascending
 //! within an object that is keyed by numbers.
@@ -20,7 +22,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt::{Display, Write};
 
-use crate::counters::{Accesses, Aperture, Caches, Counters, Lookups, Walks};
+use crate::counters::{
+    Accesses, Aperture, Caches, Counters, DeviceInterrupts, Fates, Lookups, Walks,
+};
 
 impl Counters {
     /// Writes the fields of a JSON object, without the braces.
@@ -35,10 +39,11 @@ impl Counters {
         walks(out, &self.walks);
         caches(out, &self.caches);
         put(out, format_args!(",\"interrupts\":{}", self.interrupts));
+        device_interrupts(out, &self.device_interrupts);
         out.push_str(",\"guest_interrupts\":");
-        object(out, &self.guest_interrupts, |out, (gid, n)| {
-            put(out, format_args!("\"{gid}\":{n}"));
-        });
+        by_guest(out, &self.guest_interrupts);
+        out.push_str(",\"guest_interrupts_delivered\":");
+        by_guest(out, &self.guest_interrupts_delivered);
     }
 
     fn write_registers(&self, out: &mut String) {
@@ -104,6 +109,7 @@ fn caches(out: &mut String, caches: &Caches) {
         (",\"translation\":", &caches.translation),
         (",\"directory\":", &caches.directory),
         (",\"pasid\":", &caches.pasid),
+        (",\"interrupt\":", &caches.interrupt),
     ];
     for (key, Lookups { hits, misses }) in all {
         put(
@@ -112,6 +118,36 @@ fn caches(out: &mut String, caches: &Caches) {
         );
     }
     put(out, format_args!(",\"evictions\":{}}}", caches.evictions));
+}
+
+fn device_interrupts(out: &mut String, interrupts: &DeviceInterrupts) {
+    out.push_str(",\"device_interrupts\":{");
+    fates(out, &interrupts.fates);
+    out.push_str(",\"guests\":");
+    object(out, &interrupts.guests, |out, (gid, own)| {
+        put(out, format_args!("\"{gid}\":{{"));
+        fates(out, own);
+        out.push('}');
+    });
+    out.push('}');
+}
+
+fn fates(out: &mut String, fates: &Fates) {
+    let Fates {
+        remapped,
+        forwarded,
+        blocked,
+    } = fates;
+    put(
+        out,
+        format_args!("\"remapped\":{remapped},\"forwarded\":{forwarded},\"blocked\":{blocked}"),
+    );
+}
+
+fn by_guest(out: &mut String, counters: &BTreeMap<u16, u64>) {
+    object(out, counters, |out, (gid, n)| {
+        put(out, format_args!("\"{gid}\":{n}"));
+    });
 }
 
 /// An object whose members `member` writes.

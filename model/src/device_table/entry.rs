@@ -120,6 +120,10 @@ impl DeviceEntry {
     pub fn interrupt_table_length(&self) -> u8 {
         field(self.q(2), 4, 1) as u8
     }
+    /// IntTRP.
+    pub fn interrupt_table(&self) -> u64 {
+        field(self.q(2), 51, 6) << 6
+    }
     /// IG.
     pub fn ignore_interrupt_faults(&self) -> bool {
         bit(self.q(2), 5)

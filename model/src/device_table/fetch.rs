@@ -4,7 +4,7 @@
 
 use alloc::format;
 
-use crate::device_table::{DeviceEntry, EntryFault, EntryRules, Half};
+use crate::device_table::{DeviceEntry, EntryRules, Half};
 use crate::referee::{Owed, Rule};
 use crate::system::System;
 use crate::Iommu;
@@ -159,14 +159,13 @@ impl Iommu {
 
     fn check_reserved_bits(&mut self, requester: u16, entry: DeviceEntry) {
         let rules = self.entry_rules();
-        let reserved = Err(EntryFault::Reserved);
-        let memory = entry.valid() && rules.check_memory(&entry) == reserved;
-        let interrupts = entry.interrupts_valid() && rules.check_interrupt(&entry) == reserved;
+        let memory = entry.valid() && rules.check_memory(&entry).is_err();
+        let interrupts = entry.interrupts_valid() && rules.check_interrupt(&entry).is_err();
         if memory || interrupts {
             self.referee
                 .report(Rule::ReservedEntryBit, u64::from(requester), || {
                     format!(
-                        "The device-table entry {:016x?} of {requester:04x} has a reserved bit set.",
+                        "The device-table entry {:016x?} of {requester:04x} has a reserved bit or value.",
                         entry.0
                     )
                 });

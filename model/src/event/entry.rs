@@ -160,3 +160,13 @@ pub enum Event {
         vflags: VFlags,
     },
 }
+
+impl Event {
+    /// The same page fault, caused by an engine of a guest.
+    pub(crate) fn caused_by(mut self, engine: VFlags) -> Self {
+        if let Event::IoPageFault { vflags, .. } = &mut self {
+            *vflags = engine;
+        }
+        self
+    }
+}

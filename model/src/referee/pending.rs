@@ -14,6 +14,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::caches::Range;
+use crate::interrupt::Slot;
 use crate::referee::Rule;
 use crate::schedule::Engine;
 use crate::system::System;
@@ -35,6 +36,8 @@ pub(crate) enum Owed {
     Pages(Range),
     /// A directory entry over a range, or a GCR3 entry: PDE = 1.
     Directory(Range),
+    /// An entry of an interrupt table.
+    Interrupt(Slot),
 }
 
 impl Owed {
@@ -42,6 +45,7 @@ impl Owed {
         match self {
             Owed::Entry(_) => Rule::StaleDeviceEntry,
             Owed::Pages(_) | Owed::Directory(_) => Rule::StaleTranslation,
+            Owed::Interrupt(_) => Rule::StaleInterruptEntry,
         }
     }
 }

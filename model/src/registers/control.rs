@@ -42,6 +42,8 @@ flags! {
     viommu = 53,
     /// GCR3TRPMode.
     gcr3_trp = 58,
+    /// IRTCacheDis.
+    no_interrupt_cache = 59,
     /// GstBufferTRPMode.
     guest_buffer_trp = 60,
 }
@@ -56,8 +58,8 @@ const SEGMENTS: u64 = mask(36, 34);
 const GUEST_TRANSLATION: u64 = 1 << 16 | mask(21, 18) | 1 << 48;
 /// GAUpdateDis.
 const GUEST_ACCESS_UPDATE: u64 = 1 << 54;
-/// GAEn.
-const GUEST_APIC: u64 = 1 << 17;
+/// GAEn. IRTCacheDis has no feature bit; here the parts with GAEn have it, and older ones do not.
+const GUEST_APIC: u64 = 1 << 17 | 1 << 59;
 /// PrivAbrtEn: of its values only 0 and 1 are defined, so bit 38 stays 0.
 const USER_SUPERVISOR: u64 = 1 << 37;
 /// HADUpdate.

@@ -11,6 +11,7 @@ use super::control::Register;
 use super::engine::Refusal;
 use super::maps::{decode, Map};
 use super::memory::{Fault, Space};
+use super::Part;
 use crate::command::{Command, Pages, Source};
 use crate::config::UnmappedId;
 use crate::registers::status::COMPLETION_INTERRUPT;
@@ -76,10 +77,13 @@ impl Iommu {
                     self.drop_pages(host, pasid, pages, directories);
                 }
             }
-            // Neither remote IOTLBs nor remapped interrupts are modelled: nothing is cached of
-            // them, but the ID has to have a map entry.
-            Command::InvalidateIotlbPages { device, .. }
-            | Command::InvalidateInterruptTable { device } => {
+            Command::InvalidateInterruptTable { device } => {
+                if let Some(host) = self.map_id(system, gid, Map::Device, device, address)? {
+                    self.drop_interrupts(host);
+                }
+            }
+            // No device has an IOTLB, but the ID has to have a map entry.
+            Command::InvalidateIotlbPages { device, .. } => {
                 self.map_id(system, gid, Map::Device, device, address)?;
             }
             Command::InvalidateIommuAll => self.drop_own(system, gid)?,
@@ -106,7 +110,8 @@ impl Iommu {
         if interrupt {
             let block = self.guests.look(gid).block;
             let enabled = block.interrupt_enabled(Register::Command);
-            self.signal_guest(gid, COMPLETION_INTERRUPT, enabled);
+            let engine = (gid, Part::Commands);
+            self.signal_guest(system, engine, COMPLETION_INTERRUPT, enabled);
         }
         Ok(())
     }
@@ -137,6 +142,7 @@ impl Iommu {
         self.guests.emptied = Some(gid);
         for device in self.mapped_ids(system, gid, Map::Device)? {
             self.drop_device_entry(system, device);
+            self.drop_interrupts(device);
         }
         for domain in self.mapped_ids(system, gid, Map::Domain)? {
             self.drop_pages(domain, None, Pages::ALL, true);

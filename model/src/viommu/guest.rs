@@ -187,9 +187,15 @@ impl Iommu {
         self.start_guests(system);
     }
 
-    /// Sets status bits of a guest; counts its interrupt if `enabled` (OQ-36). Delivery needs
-    /// the external interrupt table (hardware.md 6.4) and comes with interrupt remapping.
-    pub(super) fn signal_guest(&mut self, gid: u16, bits: u64, enabled: bool) {
+    /// Sets status bits of a guest and raises the interrupt of the engine that did it, if `enabled`
+    /// (OQ-36).
+    pub(super) fn signal_guest(
+        &mut self,
+        system: &mut dyn System,
+        (gid, part): (u16, Part),
+        bits: u64,
+        enabled: bool,
+    ) {
         let every = self.config.readings.interrupt_edge == InterruptEdge::Every;
         let guest = self.guests.touch(gid);
         let rising = !guest.status.has(bits);
@@ -197,6 +203,7 @@ impl Iommu {
         if enabled && (rising || every) {
             let count = self.counters.guest_interrupts.entry(gid).or_default();
             *count = count.saturating_add(1);
+            self.raise_external(system, gid, part);
         }
     }
 }

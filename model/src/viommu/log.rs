@@ -84,12 +84,12 @@ impl Iommu {
         let mut ring = guest.events();
         match reserve(&mut ring, &mut guest.status, reading) {
             Slot::Dropped => {}
-            Slot::Overflow => self.signal_guest_log(gid, EVENT_OVERFLOW),
+            Slot::Overflow => self.signal_guest_log(system, gid, EVENT_OVERFLOW),
             Slot::At(address) => {
                 guest.pointers.event_tail = ring.tail;
                 self.counters.count_event(Some(gid), event.code());
                 self.place_guest_event(system, gid, address, event);
-                self.signal_guest_log(gid, EVENT_INTERRUPT);
+                self.signal_guest_log(system, gid, EVENT_INTERRUPT);
             }
         }
     }
@@ -110,10 +110,10 @@ impl Iommu {
         }
     }
 
-    fn signal_guest_log(&mut self, gid: u16, bits: u64) {
+    fn signal_guest_log(&mut self, system: &mut dyn System, gid: u16, bits: u64) {
         let block = self.guests.look(gid).block;
         let enabled = block.interrupt_enabled(Register::Event);
-        self.signal_guest(gid, bits, enabled);
+        self.signal_guest(system, (gid, Part::Events), bits, enabled);
     }
 
     /// INSERT_GUEST_EVENT. The command has room for a guest ID only, so what is inserted can only

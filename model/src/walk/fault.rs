@@ -16,7 +16,7 @@ use crate::Iommu;
 
 impl Iommu {
     /// There is no entry for the requester.
-    pub(super) fn no_entry(
+    pub(crate) fn no_entry(
         &mut self,
         system: &mut dyn System,
         request: &Request,
@@ -55,7 +55,7 @@ impl Iommu {
     }
 
     /// ILLEGAL_DEV_TABLE_ENTRY. SA, SE and IG do not suppress it.
-    pub(super) fn illegal_entry(
+    pub(crate) fn illegal_entry(
         &mut self,
         system: &mut dyn System,
         request: &Request,
@@ -106,9 +106,9 @@ impl Iommu {
 
 /// What events say of a request. US and NX belong to requests with a PASID. RW is that of a
 /// memory request: of an interrupt, which is a write anyway, it stays 0 (W72).
-pub(super) fn attributes(request: &Request) -> Attributes {
+pub(crate) fn attributes(request: &Request) -> Attributes {
     let pasid = request.pasid.is_some();
-    let interrupt = super::interrupt::is_interrupt(request);
+    let interrupt = request.is_interrupt();
     Attributes {
         device: request.requester,
         pasid: request.pasid,
@@ -121,7 +121,7 @@ pub(super) fn attributes(request: &Request) -> Attributes {
 }
 
 /// IO_PAGE_FAULT.
-pub(super) fn page_fault(access: Attributes, domain: u16, address: u64, fault: Fault) -> Event {
+pub(crate) fn page_fault(access: Attributes, domain: u16, address: u64, fault: Fault) -> Event {
     Event::IoPageFault {
         access,
         domain,

@@ -37,6 +37,11 @@ impl Fuzz {
         let mut words = Dte {
             had: self.random.below(4),
             se: self.random.chance(10),
+            iv: self.random.chance(70),
+            int_ctl: self.random.pick(&[0, 1, 2, 2, 2, 2, 3]),
+            int_tab_len: self.random.pick(&[0, 3, 8, 9, 10, 10, 11, 12, 15]),
+            int_table: self.page() | self.random.pick(&[0, 0, 0x40, 0x80]),
+            pass: self.random.below(8),
             ..entry
         }
         .words();
@@ -50,13 +55,15 @@ impl Fuzz {
     /// A table entry of some format.
     pub fn table_entry(&mut self) -> u64 {
         let (page, level) = (self.page(), 1 + self.random.below(6) as u8);
-        match self.random.below(7) {
+        match self.random.below(9) {
             0 => v1_table(page, level),
             1 => v1_leaf(page, 1, 0x1000, Rights::ALL),
             2 => v1_leaf(page & !0xffff, 1, 0x1_0000, Rights::READ),
             3 => v2_table(page),
             4 => v2_leaf(page, level, Rights::ALL),
             5 => page | 1,
+            6 => page | 8 << 2 | 1,
+            7 => Irte::fixed(self.random.below(4), self.random.below(256)).long()[0],
             _ => self.random.value(),
         }
     }

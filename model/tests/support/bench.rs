@@ -5,7 +5,7 @@
 use amd_iommu_model::config::Features;
 use amd_iommu_model::referee::{Rule, GRACE};
 use amd_iommu_model::request::Access;
-use amd_iommu_model::{Answer, Config, Iommu, Request};
+use amd_iommu_model::{Answer, Config, Delivery, Iommu, Message, Request};
 
 use super::command;
 use super::entry::Dte;
@@ -43,6 +43,7 @@ pub mod control {
     pub const VCMD: u64 = 1 << 52;
     pub const VIOMMU: u64 = 1 << 53;
     pub const GCR3_TRP: u64 = 1 << 58;
+    pub const NO_INTERRUPT_CACHE: u64 = 1 << 59;
     pub const GUEST_BUFFER_TRP: u64 = 1 << 60;
 }
 
@@ -289,6 +290,25 @@ impl Bench {
     /// A request of a device with every attribute.
     pub fn request(&mut self, request: &Request) -> Answer {
         self.iommu.translate(&mut self.machine, request)
+    }
+
+    /// An interrupt of a device without PASID, at the address that Linux gives remapped ones: where
+    /// it goes, `None` if it is aborted.
+    pub fn interrupt(&mut self, requester: u16, data: u32) -> Option<(u64, u32)> {
+        self.message(&Message {
+            requester,
+            address: 0xfee0_0000,
+            data,
+            pasid: None,
+        })
+    }
+
+    /// An interrupt with every attribute.
+    pub fn message(&mut self, message: &Message) -> Option<(u64, u32)> {
+        match self.iommu.interrupt(&mut self.machine, message) {
+            Delivery::Send { address, data } => Some((address, data)),
+            Delivery::Abort => None,
+        }
     }
 
     /// Address where a request goes, `None` if it is aborted.

@@ -12,6 +12,7 @@ pub mod bench;
 pub mod command;
 pub mod entry;
 pub mod event;
+pub mod interrupts;
 pub mod machine;
 pub mod recorder;
 pub mod stage;
@@ -21,6 +22,7 @@ pub mod viommu;
 pub use bench::Bench;
 pub use entry::Dte;
 pub use event::Logged;
+pub use interrupts::{Irte, IrteTable};
 pub use machine::Machine;
 pub use tables::{Gcr3, HostTables, PageTables, Rights, GUEST_OFFSET};
 
@@ -39,6 +41,7 @@ pub const READINGS: &[(&str, &[&str])] = &[
     ("oq-14-guest", &["nothing", "event"]),
     ("oq-15", &["5", "4"]),
     ("oq-16", &["zero", "kept"]),
+    ("oq-18", &["limits", "exact"]),
     ("oq-20", &["invalid", "ignored"]),
     ("oq-20-read", &["value", "zero"]),
     ("oq-29", &["value", "zero"]),
@@ -52,6 +55,7 @@ pub const READINGS: &[(&str, &[&str])] = &[
     ("oq-39", &["held", "dead"]),
     ("oq-40", &["keeps", "resets"]),
     ("oq-41", &["hardware-error", "page-fault"]),
+    ("oq-42", &["hardware-error", "silent"]),
 ];
 
 /// So many random cases, or as many as `PROPTEST_CASES` says. One that fails is shown; no file

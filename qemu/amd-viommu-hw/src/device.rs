@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amd_iommu_model::counters::Aperture;
 use amd_iommu_model::schedule::Engine;
-use amd_iommu_model::{pci, Answer, Config, Interrupt, Iommu, Request};
+use amd_iommu_model::{pci, Answer, Config, Delivery, Interrupt, Iommu, Message, Request};
 
 use crate::machine::{Callbacks, Machine};
 use crate::settings::Settings;
@@ -157,6 +157,16 @@ impl Device {
             let Running { iommu, machine, .. } = running;
             let answer = iommu.translate(machine, request);
             machine.trace.request(request, &answer);
+            Some(answer)
+        })
+    }
+
+    /// Decides over an interrupt of a device.
+    pub fn interrupt_of_device(&self, message: &Message) -> Option<Delivery> {
+        self.with(|running| {
+            let Running { iommu, machine, .. } = running;
+            let answer = iommu.interrupt(machine, message);
+            machine.trace.message(message, &answer);
             Some(answer)
         })
     }

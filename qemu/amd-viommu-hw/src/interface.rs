@@ -10,7 +10,7 @@ use std::ffi::{c_char, CStr};
 
 use amd_iommu_model::counters::Aperture;
 use amd_iommu_model::request::{Access, Translation};
-use amd_iommu_model::{Answer, Interrupt, Request};
+use amd_iommu_model::{Answer, Delivery, Interrupt, Message, Request};
 
 use crate::device::Device;
 use crate::machine::Callbacks;
@@ -36,6 +36,17 @@ pub struct CTranslation {
     mask: u64,
     read: bool,
     write: bool,
+}
+
+/// `struct viommu_message`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct CMessage {
+    address: u64,
+    data: u32,
+    pasid: u32,
+    requester: u16,
+    has_pasid: bool,
 }
 
 /// `struct viommu_interrupt`.
@@ -235,6 +246,22 @@ pub extern "C" fn viommu_model_translate(
         read,
         write,
     };
+    true
+}
+
+/// Decides over an interrupt of a device; false if it ends in an abort.
+#[no_mangle]
+pub extern "C" fn viommu_model_remap(model: &Device, message: &mut CMessage) -> bool {
+    let answer = model.interrupt_of_device(&Message {
+        requester: message.requester,
+        address: message.address,
+        data: message.data,
+        pasid: message.has_pasid.then_some(message.pasid),
+    });
+    let Some(Delivery::Send { address, data }) = answer else {
+        return false;
+    };
+    (message.address, message.data) = (address, data);
     true
 }
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, LineWriter, Write};
 
 use amd_iommu_model::counters::Aperture;
-use amd_iommu_model::{Answer, Interrupt, Request};
+use amd_iommu_model::{Answer, Delivery, Interrupt, Message, Request};
 
 /// Where a trace goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +111,11 @@ impl Trace {
     /// A device asked.
     pub fn request(&mut self, request: &Request, answer: &Answer) {
         self.line(format_args!("{request:x?} -> {answer:x?}"));
+    }
+
+    /// A device raised an interrupt.
+    pub fn message(&mut self, message: &Message, answer: &Delivery) {
+        self.line(format_args!("{message:x?} -> {answer:x?}"));
     }
 
     /// The referee saw something.

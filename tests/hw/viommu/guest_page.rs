@@ -78,6 +78,11 @@ impl Guest {
         self.execute(changes);
     }
 
+    fn interrupts(&mut self, interrupts: bool) {
+        let changes = self.page.set_interrupts(interrupts);
+        self.execute(changes);
+    }
+
     fn read(&self, offset: u32) -> u64 {
         self.page.read(offset, 8)
     }
@@ -88,15 +93,40 @@ impl Guest {
     }
 }
 
-/// The part of W138 and W139 that a guest has. The interrupt enables stay in its own view.
+/// The part of W138 and W139 that a guest has.
 #[test]
 fn w138_w139_bits_move_to_their_registers() {
     let mut guest = Guest::running();
+    guest.interrupts(true);
     guest.write(CONTROL, 8, 0x0000_0400_8000_F01C | 1);
 
-    assert_eq!(guest.registers(), [0x1234_0109, 0x1235_0109]);
+    assert_eq!(guest.registers(), [0x1234_0309, 0x1235_0309]);
     assert_eq!(guest.read(CONTROL), 0x101D);
     assert!(guest.page.fetches());
+}
+
+/// While nobody takes the interrupts to the guest their enables stay in its own view.
+#[test]
+fn interrupts_are_enabled_only_while_they_get_somewhere() {
+    let mut guest = Guest::running();
+    guest.write(CONTROL, 8, ON | 0x18);
+    assert_eq!(guest.registers(), [0x1234_0109, 0x1235_0109]);
+
+    guest.interrupts(true);
+    assert_eq!(guest.registers(), [0x1234_0309, 0x1235_0309]);
+    guest.write(CONTROL, 8, ON | 0x10);
+    assert_eq!(guest.registers(), [0x1234_0309, 0x1235_0109]);
+
+    guest.interrupts(false);
+    assert_eq!(guest.registers(), [0x1234_0109, 0x1235_0109]);
+    assert_eq!(guest.read(CONTROL), ON | 0x10);
+
+    // It outlasts a reset.
+    guest.interrupts(true);
+    guest.hardware = Hardware::default();
+    guest.page.reset();
+    guest.write(CONTROL, 8, 0x18);
+    assert_eq!(guest.registers(), [0x200, 0x200]);
 }
 
 #[test]
@@ -389,4 +419,31 @@ fn a_queue_that_moves_stops_before() {
 
     let writes: Vec<_> = moved.writes().map(|w| (w.value, w.until_clear)).collect();
     assert_eq!(writes, [(0x1234_0009, 1 << 4), (0, 0)]);
+}
+
+/// Nothing but a reset lets the queues of a guest run on whose behalf the hardware has failed.
+#[test]
+fn a_guest_that_failed_rests_until_it_is_reset() {
+    let mut guest = Guest::running();
+    let changes = guest.page.fail();
+    guest.execute(changes);
+    assert_eq!(guest.registers(), [0x1234_0009, 0x1235_0009]);
+    assert_eq!(guest.read(CONTROL), ON);
+
+    guest.run(false);
+    guest.run(true);
+    guest.parent(false);
+    guest.parent(true);
+    guest.write(CONTROL, 8, 0);
+    guest.write(CONTROL, 8, ON);
+    guest.accept(Queue::Command, 0x1234_0000, 0x2000);
+    assert_eq!(guest.registers(), [0x1234_0009, 0x1235_0009]);
+    assert!(!guest.page.fetches());
+
+    guest.hardware = Hardware::default();
+    guest.page.reset();
+    guest.accept(Queue::Command, 0x1234_0000, 0x2000);
+    guest.write(CMD_BASE, 8, 0x0900_0000_1234_0000);
+    guest.write(CONTROL, 8, ON);
+    assert_eq!(guest.registers(), [0x1234_0109, 0]);
 }

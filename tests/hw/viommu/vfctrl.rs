@@ -94,3 +94,15 @@ fn w132_event_log() {
 
     assert_eq!(enabled.0, 0x0000_0000_1235_0309);
 }
+
+/// A queue is stopped by its enable alone: base, length and interrupt enables stay.
+#[test]
+fn stopping_takes_the_enable_and_nothing_else() {
+    for offset in vfctrl::QUEUES {
+        assert_eq!(vfctrl::stopped(offset, u64::MAX), !(1 << 8), "{offset:#x}");
+        assert_eq!(vfctrl::stopped(offset, 0x1234_0209), 0x1234_0209);
+    }
+    for offset in [0x00, 0x08, 0x10, 0x18, 0x30, 0x38] {
+        assert_eq!(vfctrl::stopped(offset, u64::MAX), u64::MAX, "{offset:#x}");
+    }
+}

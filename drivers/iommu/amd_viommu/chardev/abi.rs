@@ -119,6 +119,57 @@ pub(super) const CMDBUF_MAP_UPDATE: u32 = _IOW::<Queue>(TYPE, 10);
 pub(super) const QUEUE_CMD: u32 = 0;
 pub(super) const QUEUE_EVENT: u32 = 1;
 
+user_structure! {
+    pub(super) struct EventFd {
+        pub(super) size: u32,
+        pub(super) flags: u32,
+        pub(super) handle: u32,
+        pub(super) interrupt: u32,
+        pub(super) fd: i32,
+        pub(super) reserved: u32,
+    }
+}
+pub(super) const SET_EVENTFD: u32 = _IOW::<EventFd>(TYPE, 11);
+
+/// Values of [`EventFd::interrupt`].
+pub(super) const INTERRUPT_EVENT: u32 = 0;
+pub(super) const INTERRUPT_PPR: u32 = 1;
+
+user_structure! {
+    pub(super) struct Event {
+        pub(super) version: u16,
+        pub(super) size: u16,
+        pub(super) kind: u32,
+        pub(super) handle: u32,
+        pub(super) flags: u32,
+        pub(super) sequence: u64,
+        pub(super) lost: u64,
+        pub(super) guest_id: u32,
+        pub(super) code: u32,
+        pub(super) access: u32,
+        pub(super) pasid: u32,
+        pub(super) address: u64,
+        pub(super) reserved: u64,
+    }
+}
+
+/// Value of [`Event::version`].
+pub(super) const EVENT_VERSION: u16 = 1;
+
+/// Values of [`Event::kind`].
+pub(super) const EVENT_LOST: u32 = 0;
+pub(super) const EVENT_DEVICE: u32 = 1;
+pub(super) const EVENT_QUEUE: u32 = 2;
+pub(super) const EVENT_HARDWARE: u32 = 3;
+pub(super) const EVENT_DEVICE_LEFT: u32 = 4;
+pub(super) const EVENT_IOMMU_GONE: u32 = 5;
+pub(super) const EVENT_HUSHED: u32 = 6;
+
+/// Bits of [`Event::flags`].
+pub(super) const EVENT_OVERFLOW: u32 = 1 << 0;
+pub(super) const EVENT_HAS_PASID: u32 = 1 << 1;
+pub(super) const EVENT_HAS_ADDRESS: u32 = 1 << 2;
+
 /// What every structure has.
 pub(super) trait Flags {
     /// Its flags.
@@ -135,4 +186,4 @@ macro_rules! flags {
     };
 }
 
-flags!(Info, VmInit, Vm, Device, Domain, Mmio, Queue);
+flags!(Info, VmInit, Vm, Device, Domain, Mmio, Queue, EventFd);

@@ -68,6 +68,7 @@ const CALLS: &[Entry] = &[
     Entry::of::<device::DomainDetach>(),
     Entry::of::<guest::MmioAccess>(),
     Entry::of::<guest::MapUpdate>(),
+    Entry::of::<guest::SetEventFd>(),
 ];
 
 /// What tells one call from another. The size in the number is the one that the caller was compiled

@@ -4,8 +4,10 @@
 
 use super::{abi, call::Call, machine::QUEUE_MAX};
 use crate::viommu::Vm;
+use core::mem::offset_of;
 use hw::viommu::guest_page::Queue;
 use kernel::{prelude::*, sync::Arc};
+use kernel_ext::eventfd::EventFd;
 
 /// Size of a guest's register window.
 const WINDOW: u32 = 16 << 10;
@@ -79,6 +81,32 @@ impl Call for MapUpdate {
             return Err(EINVAL);
         }
         vm.map_queue(handle, queue, address, length)
+    }
+}
+
+pub(super) struct SetEventFd;
+
+impl Call for SetEventFd {
+    type Structure = abi::EventFd;
+    const NUMBER: u32 = abi::SET_EVENTFD;
+    const LEAST: usize = offset_of!(abi::EventFd, reserved);
+
+    fn is_clean(argument: &abi::EventFd) -> bool {
+        argument.reserved == 0
+    }
+
+    fn run(vm: &Arc<Vm>, argument: &mut abi::EventFd) -> Result {
+        match argument.interrupt {
+            abi::INTERRUPT_EVENT => {}
+            // Guests have no page requests.
+            abi::INTERRUPT_PPR => return Err(EOPNOTSUPP),
+            _ => return Err(EINVAL),
+        }
+        let eventfd = match argument.fd {
+            -1 => None,
+            fd => Some(EventFd::open(fd)?),
+        };
+        vm.set_eventfd(argument.handle, eventfd)
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) use lease::{Lease, Owner};
 use super::{backend::Backend, requester::Requester, v1::V1Domain};
 use crate::{
     domain::host::{Host, IDENTITY},
-    iommu::{Iommu, Sbdf, Stats},
+    iommu::{Iommu, Remapped, Sbdf, Stats},
 };
 use hw::device::{Event, State, Target};
 use kernel::{
@@ -39,14 +39,18 @@ pub(crate) struct Client {
     /// The core serialises attaching, but not against the removal of the IOMMU.
     #[pin]
     life: Mutex<Life>,
+    /// There is none for a device whose interrupts are as they were.
+    #[pin]
+    interrupts: Mutex<Option<Remapped>>,
 }
 
 impl Client {
-    /// Takes a device over. Its entry stays as it is until the core attaches a domain.
+    /// Takes a device over. What its entry says about memory stays as it is until the core attaches a
+    /// domain; its interrupts go through a table from now on.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`; `ENODEV` when the device has too many requester IDs.
     pub(super) fn new(
         host: Arc<Host>,
         pdev: ARef<pci::Device>,
@@ -67,6 +71,7 @@ impl Client {
                     Life::new(state),
                     "amd_viommu::client"
                 ),
+                interrupts <- new_mutex!(None, "amd_viommu::client_interrupts"),
             }? Error),
             GFP_KERNEL,
         )?;
@@ -76,9 +81,38 @@ impl Client {
             client.requester.open()?;
             client.life.lock().open = true;
         }
+        client.remap()?;
         client.happen(Event::Probe, None)?;
         Stats::count(&client.iommu().stats().devices);
         Ok(client)
+    }
+
+    /// Interrupts of an I/O APIC are not remapped, and a table would take those that come under an ID of
+    /// the device for the device's.
+    fn remap(&self) -> Result {
+        let segment = self.sbdf().segment;
+        let ids = self.requester.ids();
+        if ids.iter().any(|devid| {
+            self.host.is_special(Sbdf {
+                segment,
+                devid: *devid,
+            })
+        }) {
+            dev_info!(
+                self.pdev,
+                "shares its requester ID with an interrupt controller: interrupts are not remapped\n"
+            );
+            return Ok(());
+        }
+        let remapped = Remapped::new(self.iommu(), &self.pdev, ids)?;
+        *self.interrupts.lock() = remapped;
+        Ok(())
+    }
+
+    /// Whether a driver that stays bound keeps the IOMMU from going: that of a bridge starts no DMA, but
+    /// may have interrupts.
+    pub(crate) fn is_remapped(&self) -> bool {
+        self.interrupts.lock().is_some()
     }
 
     /// Whether the core has attached something: until then it may not be done with claiming.
@@ -113,6 +147,8 @@ impl Client {
         // Never refused for a claimed device; what the hardware does not confirm has been reported.
         let _ = self.happen(Event::Release(IDENTITY), None);
         self.close(&mut self.life.lock());
+        let remapped = self.interrupts.lock().take();
+        drop(remapped);
         Stats::uncount(&self.iommu().stats().devices);
     }
 

@@ -8,7 +8,7 @@
 
 use super::{Backend, Client};
 use crate::iommu::{Description, Iommu, Sbdf};
-use hw::ivrs::{DeviceInfo, Ivrs};
+use hw::ivrs::{DeviceInfo, Ivrs, Variety};
 use kernel::{
     debugfs::Dir,
     id_pool::IdPool,
@@ -118,10 +118,14 @@ impl Host {
     pub(crate) fn describe(&self, sbdf: Sbdf) -> Option<(u32, Description)> {
         let ivrs = self.ivrs();
         let va_bits = ivrs.info().va_size();
+        let remaps = ivrs
+            .iommus()
+            .flat_map(|ivhd| ivhd.specials())
+            .any(|special| special.variety == Variety::IoApic);
         (0..)
             .zip(ivrs.iommus())
             .find(|(_, ivhd)| ivhd.segment == sbdf.segment && ivhd.devid == sbdf.devid)
-            .map(|(index, ivhd)| (index, Description::new(&ivhd, va_bits)))
+            .map(|(index, ivhd)| (index, Description::new(&ivhd, va_bits, remaps)))
     }
 
     /// What firmware says about a device: which IOMMU is in front of it, and how.
@@ -139,6 +143,15 @@ impl Host {
                     info,
                 ))
             })
+    }
+
+    /// Whether an I/O APIC or a timer sends its messages under this ID too.
+    pub(crate) fn is_special(&self, id: Sbdf) -> bool {
+        self.ivrs()
+            .iommus()
+            .filter(|ivhd| ivhd.segment == id.segment)
+            .flat_map(|ivhd| ivhd.specials())
+            .any(|special| special.devid == id.devid)
     }
 
     /// The running IOMMU with this PCI function.

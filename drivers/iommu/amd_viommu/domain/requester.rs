@@ -111,6 +111,11 @@ impl Requester {
         }
     }
 
+    /// All IDs, the device's own first.
+    pub(super) fn ids(&self) -> &[u16] {
+        &self.ids
+    }
+
     /// Whether the entry of the device lets requests through without a page table.
     pub(super) fn passes_through(&self) -> bool {
         let entry = self.iommu.entry(self.sbdf().devid);

@@ -62,7 +62,8 @@ fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>, B
             return Err(Busy::Changing(client.clone()));
         };
         // Ports and bridges start no DMA, and the drivers of some cannot be unbound.
-        if has_driver(&lock) && !kernel_ext::pci::is_bridge(client.pdev()) {
+        let harmless = kernel_ext::pci::is_bridge(client.pdev()) && !client.is_remapped();
+        if has_driver(&lock) && !harmless {
             return Err(Busy::Driver(client.clone()));
         }
         if !client.is_settled() {

@@ -3,10 +3,12 @@
 //! The device table entry, and the one function that composes it (hardware reference 3.3).
 //!
 //! What a device may do has several sources: firmware's flags, the domain it is attached to, the
-//! guest that has it and, later, interrupt tables. [`Dte::compose`] merges them; nothing else makes
-//! an entry for a device, and [`crate::sequence`] is the only way to bring one into the table.
+//! guest that has it, and its interrupt table. [`Dte::compose`] merges all but the last, which has a
+//! life of its own and is put in by [`Dte::with_interrupts`]. Nothing else makes an entry for a
+//! device, and [`crate::sequence`] is the only way to bring one into the table.
 
 mod guest;
+mod interrupts;
 mod policy;
 
 pub use guest::{GuestEntry, GuestIds, GuestTable};
@@ -48,6 +50,8 @@ bitfield! {
         1 31:16 gcr3_30_15, with_gcr3_30_15: u16;
         /// I: the device may cache translations (ATS).
         1 32:32 iotlb, with_iotlb: bool;
+        /// SA: faults of memory requests are not reported.
+        1 34:34 sa, with_sa: bool;
         /// SysMgt: what happens to system management requests.
         1 41:40 sys_mgt, with_sys_mgt: u8;
         /// GCR3 TRP, address bits 51:31.
@@ -56,6 +60,8 @@ bitfield! {
         2 0:0 iv, with_iv: bool;
         /// IntTabLen: the interrupt table has 2 to this power entries.
         2 4:1 int_tab_len, with_int_tab_len: u8;
+        /// IG: faults of interrupts are not reported.
+        2 5:5 ig, with_ig: bool;
         /// IntTRP: the interrupt table, address bits 51:6.
         2 51:6 int_trp, with_int_trp: u64;
         /// GuestPagingMode: 1 for guest tables of five levels.
@@ -144,7 +150,7 @@ impl Dte {
 
     /// Composes the entry of a device. What `policy` says holds whatever the translation is.
     ///
-    /// Interrupts are not remapped: IV is 0, so they are forwarded.
+    /// Interrupts are forwarded: IV is 0.
     pub fn compose(policy: HostPolicy, translation: Translation) -> Self {
         policy.apply(match translation {
             Translation::Blocked => Self::default().with_v(true),

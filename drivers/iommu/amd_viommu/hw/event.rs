@@ -127,6 +127,11 @@ impl Event {
         self.kind.name()
     }
 
+    /// Code of what happened.
+    pub fn code(&self) -> u8 {
+        self.raw.code()
+    }
+
     /// The device that the event is about.
     pub fn device_id(&self) -> Option<u16> {
         self.kind.has_device().then(|| self.raw.device_id())
@@ -173,6 +178,11 @@ impl Event {
     /// The flags of the event.
     pub fn flags(&self) -> Flags {
         Flags::new(self.kind, self.raw.flags())
+    }
+
+    /// The bits of `dw1[27:16]` as the hardware wrote them.
+    pub fn all_flags(&self) -> u16 {
+        self.raw.flags()
     }
 
     /// The part of the vIOMMU engine that failed, if one did.

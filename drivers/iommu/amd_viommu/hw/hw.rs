@@ -14,6 +14,7 @@
 //! * **DTE**: device table entry, 256 bits, indexed by requester ID.
 //! * **Device ID**, **requester ID**: bus number, device and function packed into 16 bits.
 //! * **Domain ID**: the 16-bit tag of cached translations.
+//! * **IRTE**: interrupt remapping table entry, of 32 or 128 bits, indexed by what a device writes.
 //! * **IVRS**, **IVHD**, **IVMD**: the ACPI table that describes IOMMUs, its block that describes
 //!   one IOMMU, and its block that describes memory with special needs.
 
@@ -29,6 +30,7 @@ pub mod command;
 pub mod device;
 pub mod dte;
 pub mod event;
+pub mod interrupt;
 pub mod ivrs;
 pub mod regs;
 pub mod ring;

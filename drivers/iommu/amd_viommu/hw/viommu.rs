@@ -8,6 +8,9 @@
 //! * [`vfctrl`]: the registers that the host has for each guest;
 //! * [`guest_page`]: the trapped first page of the guest's registers;
 //! * [`guest_entry`]: a device table entry that a guest wrote;
+//! * [`external`]: the interrupts of a guest's IOMMU;
+//! * [`report`]: what the VMM of a guest is told;
+//! * [`storm`]: when a guest's devices cause too many events;
 //! * [`ids`]: choosing guest IDs and translate IDs;
 //! * [`life`]: the state machine of a guest's IOMMU.
 //!
@@ -21,11 +24,14 @@
 //! * **VF page**: the guest's third register page, which it accesses without an exit.
 //! * **VFCTRL**: the host's registers for a guest.
 
+pub mod external;
 pub mod features;
 pub mod guest_entry;
 pub mod guest_page;
 pub mod ids;
 pub mod life;
 pub mod private;
+pub mod report;
+pub mod storm;
 pub mod vfctrl;
 pub mod vsc;

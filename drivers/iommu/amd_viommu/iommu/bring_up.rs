@@ -3,8 +3,18 @@
 //! From a PCI function to a running IOMMU, in the order of hardware reference 3.8.
 
 use super::{
-    command_ring::CommandRing, device_table::DeviceTable, event_log::EventLog, guests,
-    registers::Registers, spares::Spares, stats::Stats, users::Users, Iommu, Sbdf,
+    command_ring::CommandRing,
+    device_table::DeviceTable,
+    event_log::EventLog,
+    guests,
+    interrupts::{self, Remapper},
+    listeners::Listeners,
+    outbox::Outbox,
+    registers::Registers,
+    spares::Spares,
+    stats::Stats,
+    users::Users,
+    Iommu, Sbdf,
 };
 use hw::ivrs::{Attributes, Ivhd, IvhdFlags};
 use hw::{
@@ -40,11 +50,13 @@ pub(crate) struct Description {
     max_devid: u16,
     /// Width of virtual addresses that the table header gives, 0 for unknown.
     va_bits: u8,
+    /// Firmware lists an I/O APIC, which it does where interrupts can be remapped.
+    remaps: bool,
 }
 
 impl Description {
-    /// Takes what is needed out of an IVHD block.
-    pub(crate) fn new(ivhd: &Ivhd<'_>, va_bits: u8) -> Self {
+    /// Takes what is needed out of an IVHD block. `remaps` says whether firmware lists an I/O APIC.
+    pub(crate) fn new(ivhd: &Ivhd<'_>, va_bits: u8, remaps: bool) -> Self {
         Self {
             sbdf: Sbdf {
                 segment: ivhd.segment,
@@ -57,6 +69,7 @@ impl Description {
             features: ivhd.features,
             max_devid: ivhd.max_devid(),
             va_bits,
+            remaps,
         }
     }
 
@@ -186,6 +199,7 @@ impl Iommu {
         let (seconds, burst) = MESSAGES;
         let table = DeviceTable::new(node, description.table_bytes(efr));
         let (ring, log) = (CommandRing::new(node), EventLog::new(node));
+        let format = interrupts::format(efr);
         Arc::pin_init(
             try_pin_init!(Self {
                 handle <- Handle::new(),
@@ -201,10 +215,15 @@ impl Iommu {
                 table <- table,
                 ring <- ring,
                 log <- log,
+                remapper <- Remapper::new(format, description.remaps),
                 messages <- RateLimit::new(c"amd_viommu events", seconds, burst),
+                guest_messages <- RateLimit::new(c"amd_viommu guests' events", seconds, burst),
                 overflows <- RateLimit::new(c"amd_viommu overflows", seconds, 1),
                 users <- Users::new(),
                 spares <- Spares::new(),
+                outbox <- Outbox::new(),
+                listeners <- Listeners::new(),
+                suspects: Atomic::new(false),
                 apertures: guests::apertures(pdev),
                 stats: Stats::new(),
                 accepting: Atomic::new(false),
@@ -240,6 +259,8 @@ impl Iommu {
                 .with_res_pass_pw(flags.res_pass_pw())
                 .with_isoc(flags.isoc())
                 .with_coherent(true)
+                .with_ga_en(self.remapper.ga_en())
+                .with_xt_en(self.remapper.xt_en())
                 .with_inv_timeout(Control::INV_TIMEOUT_1S)
         });
     }

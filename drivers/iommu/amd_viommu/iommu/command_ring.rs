@@ -12,8 +12,12 @@ use hw::{
     regs::{self, RingBase},
     ring::Ring,
 };
-use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
-use kernel_ext::pages::{self, Pages};
+use kernel::prelude::*;
+use kernel_ext::{
+    new_raw_spinlock_irq,
+    pages::{self, Pages},
+    raw_spinlock::RawSpinLockIrq,
+};
 
 /// Size of the ring: 512 commands.
 const BYTES: usize = 8 << 10;
@@ -50,7 +54,7 @@ pub(super) struct CommandRing {
     /// Where COMPLETION_WAITs store their number.
     completed: Pages,
     #[pin]
-    state: SpinLockIrq<State>,
+    state: RawSpinLockIrq<State>,
 }
 
 impl CommandRing {
@@ -64,7 +68,7 @@ impl CommandRing {
             mem: Pages::new(node, BYTES)?,
             shape: Ring::new(BYTES as u32).ok_or(EINVAL)?,
             completed: Pages::new(node, core::mem::size_of::<u64>())?,
-            state <- new_spinlock_irq!(
+            state <- new_raw_spinlock_irq!(
                 State {
                     tail: 0,
                     head: 0,

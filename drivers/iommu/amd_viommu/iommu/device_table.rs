@@ -66,17 +66,23 @@ impl DeviceTable {
         Some(Dte([word(0)?, word(1)?, word(2)?, word(3)?]))
     }
 
-    /// Changes an entry; `flush` makes the hardware forget what it has cached of it.
+    /// Changes an entry to what `make` makes of it; `flush` makes the hardware forget what it has cached
+    /// of it.
     ///
     /// # Errors
     ///
     /// `EINVAL` beyond the end of the table; the first error of `flush`, after all stores.
-    pub(super) fn change(&self, devid: u16, new: Dte, mut flush: impl FnMut() -> Result) -> Result {
+    pub(super) fn change(
+        &self,
+        devid: u16,
+        make: impl FnOnce(Dte) -> Dte,
+        mut flush: impl FnMut() -> Result,
+    ) -> Result {
         let offset = self.offset(devid).ok_or(EINVAL)?;
         let _guard = self.changing.lock();
         let old = self.read(devid).ok_or(EINVAL)?;
         let mut result = Ok(());
-        for step in plan(old, new).steps() {
+        for step in plan(old, make(old)).steps() {
             match *step {
                 Step::Store(Half::Low, value) => self.mem.store128(offset, value)?,
                 Step::Store(Half::High, value) => self.mem.store128(offset + 16, value)?,

@@ -9,12 +9,10 @@ use hw::{
     ring::Ring,
 };
 use kernel::{
-    new_spinlock_irq,
     prelude::*,
-    sync::SpinLockIrq,
     time::{Delta, Instant, Monotonic},
 };
-use kernel_ext::pages::Pages;
+use kernel_ext::{new_raw_spinlock_irq, pages::Pages, raw_spinlock::RawSpinLockIrq};
 
 /// Size of the log: 512 events.
 const BYTES: usize = 8 << 10;
@@ -60,7 +58,7 @@ pub(super) struct EventLog {
     mem: Pages,
     shape: Ring,
     #[pin]
-    reader: SpinLockIrq<Reader>,
+    reader: RawSpinLockIrq<Reader>,
 }
 
 impl EventLog {
@@ -73,7 +71,7 @@ impl EventLog {
         try_pin_init!(Self {
             mem: Pages::new(node, BYTES)?,
             shape: Ring::new(BYTES as u32).ok_or(EINVAL)?,
-            reader <- new_spinlock_irq!(
+            reader <- new_raw_spinlock_irq!(
                 Reader { pointer: 0, late_since: None, restarting: false },
                 "amd_viommu::event_log"
             ),

@@ -54,7 +54,6 @@ impl Iommu {
         self.registers.control(|control| {
             control
                 .with_gt_en(true)
-                .with_ga_en(true)
                 .with_gcr3_trp_mode(true)
                 .with_gst_buffer_trp_mode(true)
         });
@@ -77,7 +76,6 @@ impl Iommu {
         self.registers.control(|control| {
             control
                 .with_gt_en(false)
-                .with_ga_en(false)
                 .with_gcr3_trp_mode(false)
                 .with_gst_buffer_trp_mode(false)
         });

@@ -4,13 +4,11 @@
 
 use hw::regs::{self, Control, Status};
 use kernel::{
-    new_spinlock_irq,
     prelude::*,
     revocable::Revocable,
-    sync::SpinLockIrq,
     time::{Delta, Instant, Monotonic},
 };
-use kernel_ext::mmio::Window;
+use kernel_ext::{mmio::Window, new_raw_spinlock_irq, raw_spinlock::RawSpinLockIrq};
 
 /// How long the hardware may take to follow a change of its enable bits.
 const SETTLE: Delta = Delta::from_millis(100);
@@ -22,7 +20,7 @@ pub(super) struct Registers {
     window: Revocable<Window>,
     /// Held while the control register is changed: enable bits of several owners share it.
     #[pin]
-    control: SpinLockIrq<()>,
+    control: RawSpinLockIrq<()>,
 }
 
 impl Registers {
@@ -30,7 +28,7 @@ impl Registers {
     pub(super) fn new(window: Window) -> impl PinInit<Self> {
         pin_init!(Self {
             window <- Revocable::new(window),
-            control <- new_spinlock_irq!((), "amd_viommu::control"),
+            control <- new_raw_spinlock_irq!((), "amd_viommu::control"),
         })
     }
 

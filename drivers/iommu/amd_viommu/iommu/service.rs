@@ -2,7 +2,7 @@
 
 //! Commands given and waited for, events taken and reported.
 
-use super::{plain, stats::Stats, Iommu, Sbdf};
+use super::{outbox::Outbox, plain, stats::Stats, Iommu, Sbdf};
 use crate::trace;
 use hw::{
     command::Command,
@@ -70,7 +70,7 @@ impl Iommu {
                 return Ok(());
             }
             if looked.elapsed() > LOOK {
-                self.drain();
+                self.drain(ROUND);
                 looked = Instant::now();
             }
             if start.elapsed() > TIMEOUT {
@@ -110,12 +110,24 @@ impl Iommu {
             return false;
         }
         self.registers.acknowledge(Status::EVENT_LOG_INT);
-        self.drain() || self.registers.status().event_log_int()
+        self.report_all() || self.registers.status().event_log_int()
     }
 
-    /// Takes what is in the event log, up to a limit; true if there is more, or will be.
-    fn drain(&self) -> bool {
-        for _ in 0..ROUND {
+    /// Takes what is in the event log, up to a limit, and tells everybody; true if there is more, or will
+    /// be. Sleeps.
+    pub(super) fn report_all(&self) -> bool {
+        let mut rounds = 0..ROUND / Outbox::ROUND;
+        rounds.all(|_| {
+            let more = self.drain(Outbox::ROUND);
+            self.outbox.tell(|event| self.tell(event));
+            more
+        })
+    }
+
+    /// Takes events from the log, at most so many; true if there are more, or will be. Any context: what
+    /// is about guests is told later.
+    fn drain(&self, most: usize) -> bool {
+        for _ in 0..most {
             match self.log.take(&self.registers) {
                 Next::Event(event) => self.report(event),
                 // A log that is full would overflow again at once.
@@ -158,13 +170,24 @@ impl Iommu {
         if event.kind() == Kind::IoPageFault {
             Stats::count(&self.stats.faults);
         }
-        if self.messages.allows() {
+        if self.is_about_guest(&event) {
+            self.outbox.put(raw);
+        } else if self.messages.allows() {
             self.print(&event);
         }
         match event.kind() {
             Kind::IllegalCommandError | Kind::CommandHardwareError => self.recover(&event),
             Kind::DevTabHardwareError | Kind::PageTabHardwareError => self.clear_hardware_error(),
             _ => {}
+        }
+    }
+
+    /// Tells the guest that an event is about, if there is one, and the log.
+    fn tell(&self, raw: &RawEvent) {
+        let event = raw.decode();
+        let told = self.tell_guest(&event);
+        if told.unwrap_or_else(|| self.messages.allows()) {
+            self.print(&event);
         }
     }
 
@@ -264,7 +287,12 @@ impl Iommu {
 impl irq::Handler for Iommu {
     fn handle(&self) {
         // Events go on being reported when the command engine is dead.
-        while !self.closed.load(Relaxed) && self.round() {
+        while !self.closed.load(Relaxed) {
+            let more = self.round();
+            self.ask_suspects();
+            if !more {
+                break;
+            }
             fsleep(PAUSE);
         }
     }

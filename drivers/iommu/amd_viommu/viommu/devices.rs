@@ -86,6 +86,8 @@ impl Guest {
             return Err(EEXIST);
         }
         inner.devices.reserve(1, GFP_KERNEL_ACCOUNT)?;
+        // What the device has done for another owner is not this guest's.
+        self.hardware.iommu().catch_up();
         let lease = LEASES.fetch_add(1, Relaxed);
         let parent = client.lend(Lease {
             gid: inner.gid.get(),
@@ -120,6 +122,18 @@ impl Guest {
             let _ = self.happen(&mut inner, Event::Detach, &about);
             inner.forget(guest);
         })
+    }
+
+    /// Has the hardware report faults of a device again.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`, `ENOENT`, `EIO`.
+    pub(super) fn unhush(&self, guest: u16) -> Result {
+        let inner = self.alive()?;
+        let device = inner.device(guest).ok_or(ENOENT)?;
+        let devid = device.client.sbdf().devid;
+        self.hardware.iommu().hush(devid, false)
     }
 
     /// Takes a device from the guest.

@@ -4,6 +4,7 @@
 
 use super::{
     actions::About,
+    admission::Admission,
     devices::Device,
     domains::Domains,
     hardware::Hardware,
@@ -12,6 +13,7 @@ use super::{
     registers::Registers,
     template::Template,
     vm::Vm,
+    voice::Voice,
 };
 use crate::domain::{Dependant, Owner, Parent, Requester};
 use hw::{
@@ -20,6 +22,7 @@ use hw::{
         guest_entry::{Refused, Request},
         guest_page::{GuestPage, Queue},
         life::{self, Event, State},
+        report::News,
     },
 };
 use kernel::{
@@ -42,7 +45,9 @@ pub(super) struct Inner {
     pub(super) domains: Domains,
     pub(super) template: Arc<Template>,
     pub(super) maps: Option<Maps>,
-    pub(super) registers: Registers,
+    pub(super) registers: Arc<Registers>,
+    /// The guest gets interrupts.
+    pub(super) admission: Option<Admission>,
     /// The table that the guest's addresses go through, and who is told when it goes.
     pub(super) parent: Option<(Parent, Arc<dyn Dependant>)>,
     /// The translate ID as a device.
@@ -65,9 +70,14 @@ pub(crate) struct Guest {
     pub(super) hardware: Arc<Hardware>,
     /// Who has made it, and by which name he knows it.
     pub(super) vm: Arc<Vm>,
-    handle: u32,
+    pub(super) handle: u32,
     /// Where the VF page is for those who map it.
     pub(super) offset: u64,
+    /// The same as in `Inner`, for those who cannot wait for that.
+    pub(super) registers: Arc<Registers>,
+    pub(super) translate_id: u16,
+    #[pin]
+    pub(super) voice: Voice,
     /// Physical address of the VF page, 0 once it is revoked. No lock: a fault reads it.
     pub(super) vf_page: Atomic<u64>,
     #[pin]
@@ -75,7 +85,7 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    /// Makes the IOMMU of a guest. It has no device yet.
+    /// Makes the IOMMU of a guest, which reports as `handle`. It has no device yet.
     ///
     /// # Errors
     ///
@@ -104,15 +114,20 @@ impl Guest {
             domains: Domains::new(),
             template,
             maps: None,
-            registers,
+            registers: registers.clone(),
+            admission: None,
             parent: None,
             translator,
             translate,
             gid,
         };
+        let overflows = hardware.iommu().overflow_count();
         let guest = Arc::pin_init(
             pin_init!(Self {
-                vf_page: Atomic::new(inner.registers.page_phys()),
+                translate_id: inner.translate.get(),
+                voice <- Voice::new(overflows),
+                vf_page: Atomic::new(registers.page_phys()),
+                registers,
                 hardware,
                 vm,
                 handle,
@@ -132,6 +147,11 @@ impl Guest {
         if !self.hardware.accepts() {
             return Err(ENODEV);
         }
+        // What the ID's last guest did is not this one's.
+        self.hardware.iommu().catch_up();
+        self.hardware
+            .iommu()
+            .listen_to(inner.gid.get(), self.clone())?;
         self.happen(&mut inner, Event::Init, &About::NOTHING)
     }
 
@@ -163,13 +183,19 @@ impl Guest {
     ///
     /// `ENODEV` when the IOMMU has gone, `ENOENT` when the guest has.
     pub(super) fn alive(&self) -> Result<MutexGuard<'_, Inner>> {
-        let inner = self.inner.lock();
+        let mut inner = self.inner.lock();
         match inner.state {
-            State::Parentless | State::Armed { .. } => Ok(inner),
+            State::Parentless | State::Armed { .. } => (),
             // It was destroyed after it was looked up.
-            State::Vacant => Err(ENOENT),
-            State::Gone => Err(ENODEV),
+            State::Vacant => return Err(ENOENT),
+            State::Gone => return Err(ENODEV),
         }
+        if self.registers.has_failed() {
+            let stop = inner.page.fail();
+            // Nothing starts the queues again, even if they are slow to stop.
+            let _ = self.registers.apply(&stop);
+        }
+        Ok(inner)
     }
 
     /// What can change, whatever has happened.
@@ -182,7 +208,10 @@ impl Guest {
         let mut inner = self.inner.lock();
         // Of what takes something away nothing fails that has not been reported.
         let _ = self.happen(&mut inner, Event::Destroy, &About::NOTHING);
+        let gid = inner.gid.get();
         drop(inner);
+        self.end_interrupts();
+        self.hardware.iommu().unlisten(gid);
         self.hardware.ids().unlist(self);
     }
 
@@ -303,7 +332,12 @@ impl Guest {
     /// The IOMMU goes.
     pub(super) fn iommu_gone(&self) {
         let mut inner = self.inner.lock();
-        let _ = self.happen(&mut inner, Event::IommuGone, &About::NOTHING);
+        if self
+            .happen(&mut inner, Event::IommuGone, &About::NOTHING)
+            .is_ok()
+        {
+            self.say(News::IommuGone);
+        }
     }
 }
 
@@ -324,6 +358,7 @@ impl Owner for Guest {
         };
         let _ = self.happen(&mut inner, Event::Lost, &about);
         inner.forget(about.device);
+        self.say(News::DeviceLeft { id: about.device });
     }
 }
 
@@ -337,6 +372,9 @@ impl Dependant for Guest {
             .is_none_or(|(parent, _)| parent.id() != id)
         {
             return;
+        }
+        for device in inner.devices.iter() {
+            self.say(News::DeviceLeft { id: device.guest });
         }
         let _ = self.happen(&mut inner, Event::ParentFreed, &About::NOTHING);
     }

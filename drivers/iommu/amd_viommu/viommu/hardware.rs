@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::host::Host,
-    iommu::{Iommu, Sbdf},
+    iommu::{External, Iommu, Sbdf},
 };
 use hw::{
     regs::{Efr, Efr2},
@@ -55,6 +55,9 @@ pub(crate) struct Hardware {
     /// Made for the first guest.
     #[pin]
     template: Mutex<Option<Arc<Template>>>,
+    /// Made for the first guest that wants interrupts.
+    #[pin]
+    external: Mutex<Option<Arc<External>>>,
     /// Guests are admitted.
     accepting: Atomic<bool>,
 }
@@ -84,6 +87,7 @@ impl Hardware {
                 private,
                 ids,
                 template <- new_mutex!(None, "amd_viommu::template"),
+                external <- new_mutex!(None, "amd_viommu::external"),
                 accepting: Atomic::new(true),
             }? Error),
             GFP_KERNEL,
@@ -138,6 +142,24 @@ impl Hardware {
         let template = Arc::new(Template::new(self)?, GFP_KERNEL)?;
         *slot = Some(template.clone());
         Ok(template)
+    }
+
+    /// What brings guests' interrupts to the host.
+    ///
+    /// # Errors
+    ///
+    /// See [`External::start`]; `ENODEV` when the IOMMU is going.
+    pub(super) fn external(&self) -> Result<Arc<External>> {
+        let mut slot = self.external.lock();
+        if let Some(external) = &*slot {
+            return Ok(external.clone());
+        }
+        if !self.accepts() {
+            return Err(ENODEV);
+        }
+        let external = External::start(&self.iommu)?;
+        *slot = Some(external.clone());
+        Ok(external)
     }
 
     /// Whether guests are admitted.
@@ -208,6 +230,10 @@ impl Drop for Service {
         }
         let lost = self.0.ids.lose_all();
         self.0.iommu.disable_guests();
+        let external = self.0.external.lock().take();
+        if let Some(external) = external {
+            external.close();
+        }
         self.0.private.close();
         for guest in lost.iter() {
             guest.end();

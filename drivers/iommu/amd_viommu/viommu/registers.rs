@@ -2,13 +2,20 @@
 
 //! The hardware's registers for one guest (hardware reference 6.1 and 6.2).
 
-use hw::viommu::{
-    guest_page::{Changes, Place},
-    vfctrl::page,
-    vsc::{self, Apertures},
+use hw::{
+    regs::Status,
+    viommu::{
+        external,
+        guest_page::{Changes, Place},
+        vfctrl::{self, page, CmdControl},
+        vsc::{self, Apertures},
+    },
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    new_spinlock_irq,
     prelude::*,
+    sync::{Arc, SpinLockIrq},
     time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use kernel_ext::mmio::Window;
@@ -19,11 +26,25 @@ const SETTLE: Delta = Delta::from_millis(500);
 /// Pause between two looks at it.
 const PAUSE: Delta = Delta::from_micros(50);
 
+/// What the hardware has done with the guest's queues by itself.
+#[derive(Default)]
+struct Fate {
+    /// It has failed: no queue may run.
+    failed: bool,
+    /// The command queue has stopped, and that has been found.
+    halted: bool,
+}
+
 /// Both blocks of registers of a guest.
+#[pin_data]
 pub(super) struct Registers {
     control: Window,
     page: Window,
     page_phys: u64,
+    /// Held while a queue is started or stopped: the hardware's failure stops all, whatever goes on, and
+    /// whoever is about to start one must not miss it.
+    #[pin]
+    fate: SpinLockIrq<Fate>,
 }
 
 impl Registers {
@@ -32,15 +53,19 @@ impl Registers {
     /// # Errors
     ///
     /// `EBUSY` when somebody else holds them, `ENOMEM`.
-    pub(super) fn new(apertures: Apertures, gid: u16) -> Result<Self> {
+    pub(super) fn new(apertures: Apertures, gid: u16) -> Result<Arc<Self>> {
         let control = apertures.vf_cntl() + Apertures::control_offset(gid);
         let page_phys = apertures.vf_page(gid);
         let (block, page) = (vsc::VF_CNTL_BLOCK as usize, vsc::VF_PAGE as usize);
-        Ok(Self {
-            control: Window::new(control, block, c"amd_viommu guest control")?,
-            page: Window::new(page_phys, page, c"amd_viommu guest page")?,
-            page_phys,
-        })
+        Arc::pin_init(
+            try_pin_init!(Self {
+                control: Window::new(control, block, c"amd_viommu guest control")?,
+                page: Window::new(page_phys, page, c"amd_viommu guest page")?,
+                page_phys,
+                fate <- new_spinlock_irq!(Fate::default(), "amd_viommu::fate"),
+            }? Error),
+            GFP_KERNEL_ACCOUNT,
+        )
     }
 
     /// The physical address of the VF page.
@@ -53,7 +78,7 @@ impl Registers {
         self.control.read64(offset)
     }
 
-    /// Writes a register of VFCTRL.
+    /// Writes a register of VFCTRL that is not a queue's.
     pub(super) fn write_control(&self, offset: usize, value: u64) {
         self.control.write64(offset, value);
     }
@@ -67,7 +92,7 @@ impl Registers {
         let mut result = Ok(());
         for write in changes.writes() {
             match write.place {
-                Place::Control => self.control.write64(write.offset, write.value),
+                Place::Control => self.write_queue(write.offset, write.value),
                 Place::Page => self.page.write64(write.offset, write.value),
             }
             if write.until_clear != 0 {
@@ -75,6 +100,18 @@ impl Registers {
             }
         }
         result
+    }
+
+    fn write_queue(&self, offset: usize, value: u64) {
+        let mut fate = self.fate.lock();
+        let value = match fate.failed {
+            true => vfctrl::stopped(offset, value),
+            false => value,
+        };
+        self.control.write64(offset, value);
+        if offset == vfctrl::CMD_CONTROL {
+            fate.halted = false;
+        }
     }
 
     fn settle(&self, bits: u64) -> Result {
@@ -89,5 +126,43 @@ impl Registers {
             }
             fsleep(PAUSE);
         }
+    }
+
+    /// The hardware has failed: no queue runs until [`Registers::repaired`]. Returns whether that is new.
+    /// Does not sleep, and does not wait until they have stopped.
+    pub(super) fn fail(&self) -> bool {
+        let mut fate = self.fate.lock();
+        if core::mem::replace(&mut fate.failed, true) {
+            return false;
+        }
+        for offset in vfctrl::QUEUES {
+            let value = self.control.read64(offset);
+            self.control.write64(offset, vfctrl::stopped(offset, value));
+        }
+        true
+    }
+
+    /// Whether the hardware has failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.fate.lock().failed
+    }
+
+    /// Whether the guest has a reason for an interrupt that it has not acknowledged.
+    pub(super) fn is_pending(&self) -> bool {
+        let status = self.page.read64(page::STATUS);
+        status != u64::MAX && external::is_pending(Status(status))
+    }
+
+    /// The hardware's state for the guest has been reset.
+    pub(super) fn repaired(&self) {
+        *self.fate.lock() = Fate::default();
+    }
+
+    /// Whether the command queue has stopped without having been told to, which is found once.
+    pub(super) fn finds_halt(&self) -> bool {
+        let mut fate = self.fate.lock();
+        let enabled = CmdControl(self.control.read64(vfctrl::CMD_CONTROL)).cmd_buf_en();
+        let halted = enabled && !Status(self.page.read64(page::STATUS)).cmd_buf_run();
+        halted && !core::mem::replace(&mut fate.halted, true)
     }
 }

@@ -2,14 +2,18 @@
 
 //! What one open file has made: IOMMUs for a guest, at most one per IOMMU of the host.
 
-use super::{guest::Guest, hardware};
+use super::{guest::Guest, hardware, reports::Reports};
 use crate::{
     domain::{host, Client},
     iommu::Sbdf,
 };
 use hw::{
     dte::Dte,
-    viommu::{guest_page::Queue, vsc},
+    viommu::{
+        guest_page::Queue,
+        report::{News, Report},
+        vsc,
+    },
 };
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
@@ -21,7 +25,11 @@ use kernel::{
         Arc, Mutex,
     },
 };
-use kernel_ext::{node::Mappings, vfio::OwnedDevice};
+use kernel_ext::{
+    eventfd::EventFd,
+    node::{Mappings, Poll},
+    vfio::OwnedDevice,
+};
 
 /// Pages that were offered to mmap(). All files of the node share one address space, in which no offset
 /// is used twice: what revokes one guest's page touches no other's, and an old mapping never shows a
@@ -68,6 +76,8 @@ impl Guests {
 #[pin_data]
 pub(crate) struct Vm {
     mappings: Mappings,
+    #[pin]
+    reports: Reports,
     /// Never held while something happens to a guest.
     #[pin]
     guests: Mutex<Guests>,
@@ -103,13 +113,14 @@ impl Vm {
     /// `ENOMEM`.
     pub(crate) fn new(mappings: Mappings) -> Result<Arc<Self>> {
         Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 mappings,
+                reports <- Reports::new(),
                 guests <- new_mutex!(
                     Guests { all: KVec::new(), last: 0 },
                     "amd_viommu::vm"
                 ),
-            }),
+            }? Error),
             GFP_KERNEL_ACCOUNT,
         )
     }
@@ -117,6 +128,11 @@ impl Vm {
     /// What revokes pages.
     pub(super) fn mappings(&self) -> &Mappings {
         &self.mappings
+    }
+
+    /// What is told about the guests.
+    pub(super) fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// The IOMMU of a guest has gone.
@@ -149,6 +165,7 @@ impl Vm {
         if !Arc::ptr_eq(client_of(device)?.iommu(), hardware.iommu()) {
             return Err(ENODEV);
         }
+        self.reports.open()?;
         let handle = self.reserve(host)?;
         let offset = new_offset();
         Guest::new(hardware, self.clone(), handle, offset)
@@ -237,9 +254,36 @@ impl Vm {
         self.guest(handle)?.write(offset, length, value)
     }
 
+    /// See [`Guest::set_eventfd`].
+    pub(crate) fn set_eventfd(&self, handle: u32, eventfd: Option<EventFd>) -> Result {
+        self.guest(handle)?.set_eventfd(eventfd)
+    }
+
     /// See [`Guest::map_queue`].
     pub(crate) fn map_queue(&self, handle: u32, queue: Queue, at: u64, length: u64) -> Result {
         self.guest(handle)?.map_queue(queue, at, length)
+    }
+
+    /// Hands reports to the VMM, see [`Reports::read`].
+    pub(crate) fn read(
+        &self,
+        most: usize,
+        wait: bool,
+        mut take: impl FnMut(&Report) -> Result,
+    ) -> Result<usize> {
+        self.reports.read(most, wait, |report| {
+            take(report)?;
+            if let News::Hushed { id } = report.news {
+                // What has gone meanwhile needs it no more.
+                let _ = self.guest(report.handle).and_then(|guest| guest.unhush(id));
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether there are reports; `poll` looks again when there may be.
+    pub(crate) fn is_readable(&self, poll: &Poll<'_>) -> bool {
+        self.reports.is_readable(poll)
     }
 
     /// Where the page at an mmap() offset is. Called by faults: takes no lock under which anything

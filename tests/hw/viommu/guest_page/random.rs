@@ -27,10 +27,14 @@ struct Words {
     presented: [Option<u64>; 2],
     run: bool,
     parent: bool,
+    interrupts: bool,
 }
 
 /// Control bits of the queues.
 const ENABLE: [u64; 2] = [1 << 12, 1 << 2];
+
+/// ComWaitIntEn and EventIntEn.
+const INTERRUPT: [u64; 2] = [1 << 4, 1 << 3];
 
 impl Words {
     fn usable(&self, queue: usize) -> bool {
@@ -49,7 +53,12 @@ impl Words {
         };
         let run = self.in_use(queue) && self.run && self.parent;
 
-        (base & 0xF_FFFF_FFFF_F000) | (base >> 56) | (u64::from(run) << 8)
+        let interrupts = self.interrupts && self.control & INTERRUPT[queue] != 0;
+
+        (base & 0xF_FFFF_FFFF_F000)
+            | (base >> 56)
+            | (u64::from(run) << 8)
+            | (u64::from(interrupts) << 9)
     }
 
     fn read(&self, offset: u32) -> u64 {
@@ -112,8 +121,9 @@ fn vmm_presents(random: &mut Random, guest: &mut Guest, words: &mut Words) {
 #[test]
 fn registers_follow_the_guest_and_the_vmm() {
     let mut running = [0u32; 2];
+    let mut interrupting = [0u32; 2];
 
-    for seed in 1..200 {
+    for seed in 1..300 {
         let mut random = Random::new(seed);
         let mut guest = Guest::new();
         let mut words = Words {
@@ -122,10 +132,14 @@ fn registers_follow_the_guest_and_the_vmm() {
             ..Default::default()
         };
         for _ in 0..300 {
-            match random.below(16) {
+            match random.below(17) {
                 0..=9 => guest_writes(&mut random, &mut guest, &mut words),
                 10..=13 => vmm_presents(&mut random, &mut guest, &mut words),
                 14 => {
+                    words.interrupts = !random.one_in(3);
+                    guest.interrupts(words.interrupts);
+                }
+                15 => {
                     words.run = !random.one_in(4);
                     guest.run(words.run);
                 }
@@ -139,10 +153,14 @@ fn registers_follow_the_guest_and_the_vmm() {
             for offset in (0..0x40).step_by(8) {
                 assert_eq!(guest.read(offset), words.read(offset), "{offset:#x}");
             }
+            for (count, register) in interrupting.iter_mut().zip(guest.registers()) {
+                *count += u32::from(register & (1 << 9) != 0);
+            }
             for (count, register) in running.iter_mut().zip(guest.registers()) {
                 *count += u32::from(register & (1 << 8) != 0);
             }
         }
     }
     assert!(running.iter().all(|&count| count > 500), "{running:?}");
+    assert!(interrupting.iter().all(|&count| count > 500));
 }

@@ -9,12 +9,14 @@
 //! * the guest has set IommuEn and the queue's own enable;
 //! * the base register has a legal length and names the queue that the VMM presented;
 //! * the VMM lets the guest run, and the guest has a parent, without which its addresses resolve to
-//!   nothing.
+//!   nothing;
+//! * the hardware has not failed on its behalf since it was reset.
 //!
-//! The guest cannot see the last point: its own bits read back as it wrote them.
+//! The guest cannot see the last two points: its own bits read back as it wrote them.
 //!
-//! The interrupt enables are only kept. The IOMMU's own device table entry has no interrupt table
-//! (hardware reference 6.4), so an interrupt of a guest would reach the host as it is.
+//! The interrupt enables take effect while there is somebody who takes the interrupts to the guest. Without an
+//! entry for them in the IOMMU's own interrupt table (hardware reference 6.4) they would be faults of the
+//! IOMMU.
 
 mod access;
 mod change;
@@ -57,6 +59,8 @@ pub struct GuestPage {
     event: Base,
     run: bool,
     parent: bool,
+    failed: bool,
+    interrupts: bool,
     /// What the hardware's registers are.
     cmd_control: CmdControl,
     evt_control: EvtControl,
@@ -75,17 +79,20 @@ impl GuestPage {
             event: Base::default(),
             run: true,
             parent: false,
+            failed: false,
+            interrupts: false,
             cmd_control: CmdControl::default(),
             evt_control: EvtControl::default(),
         }
     }
 
-    /// Forgets all that the guest wrote and the VMM presented, after a RESET_VMMIO. Whether the
-    /// guest may run and has a parent stays.
+    /// Forgets all that the guest wrote and the VMM presented, and that the hardware has failed, after a
+    /// RESET_VMMIO. Whether the guest may run, has a parent and gets its interrupts stays.
     pub fn reset(&mut self) {
         *self = Self {
             run: self.run,
             parent: self.parent,
+            interrupts: self.interrupts,
             ..Self::new(self.efr, self.efr2)
         };
     }
@@ -150,6 +157,20 @@ impl GuestPage {
         self.update()
     }
 
+    /// The interrupts of event log and COMPLETION_WAIT get to the guest from now on, or no more. They do
+    /// not from the start.
+    pub fn set_interrupts(&mut self, interrupts: bool) -> Changes {
+        self.interrupts = interrupts;
+        self.update()
+    }
+
+    /// The hardware has failed on behalf of the guest: its queues do not run before
+    /// [`GuestPage::reset`].
+    pub fn fail(&mut self) -> Changes {
+        self.failed = true;
+        self.update()
+    }
+
     /// Whether commands are fetched unless the engine has met an error.
     pub fn fetches(&self) -> bool {
         self.cmd_control.cmd_buf_en()
@@ -203,7 +224,7 @@ impl GuestPage {
 
         (
             base.unwrap_or_default(),
-            self.in_use(queue) && self.run && self.parent,
+            self.in_use(queue) && self.run && self.parent && !self.failed,
         )
     }
 
@@ -223,6 +244,7 @@ impl GuestPage {
         let new = CmdControl::default()
             .with_base(base.address() >> 12)
             .with_len_code(base.len_code())
+            .with_com_wait_int_en(self.interrupts && self.control.com_wait_int_en())
             .with_cmd_buf_en(run);
         let old = core::mem::replace(&mut self.cmd_control, new);
 
@@ -241,6 +263,7 @@ impl GuestPage {
         let new = EvtControl::default()
             .with_base(base.address() >> 12)
             .with_len_code(base.len_code())
+            .with_event_int_en(self.interrupts && self.control.event_int_en())
             .with_event_log_en(run);
         let old = core::mem::replace(&mut self.evt_control, new);
 

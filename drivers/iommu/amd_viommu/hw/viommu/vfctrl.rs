@@ -94,3 +94,15 @@ bitfield! {
         51:12 base, with_base: u64;
     }
 }
+
+/// The registers that let a queue run.
+pub const QUEUES: [usize; 2] = [CMD_CONTROL, EVT_CONTROL];
+
+/// The value of such a register whose queue does not run. Other registers keep theirs.
+pub fn stopped(offset: usize, value: u64) -> u64 {
+    match offset {
+        CMD_CONTROL => CmdControl(value).with_cmd_buf_en(false).0,
+        EVT_CONTROL => EvtControl(value).with_event_log_en(false).0,
+        _ => value,
+    }
+}

@@ -23,6 +23,9 @@ use kernel::{prelude::*, sync::Arc};
 impl Guest {
     pub(super) fn reset_registers(&self, inner: &mut Inner) -> Result {
         self.hardware.iommu().reset_guest(inner.gid.get())?;
+        // What the hardware has reported up to now is over.
+        self.hardware.iommu().catch_up();
+        inner.registers.repaired();
         inner.page.reset();
         Ok(())
     }

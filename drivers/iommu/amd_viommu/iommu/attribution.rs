@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which guest an event is about (hardware reference 3.5, 6.5, OQ-7, OQ-9 and OQ-14).
+//!
+//! Some events name the guest. For those about a device the device table knows. Errors of a guest's
+//! command queue name neither: all guests are asked then, later and once for many events.
+
+use super::{listeners::Listener, stats::Stats, Iommu};
+use hw::{
+    command::Command,
+    dte::Dte,
+    event::{Event, Kind},
+};
+use kernel::{
+    prelude::*,
+    sync::{atomic::Relaxed, Arc},
+};
+
+impl Iommu {
+    /// Has a guest's events told to somebody.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn listen_to(&self, gid: u16, listener: Arc<dyn Listener>) -> Result {
+        self.listeners.add(gid, listener)
+    }
+
+    /// The reverse of [`Iommu::listen_to`].
+    pub(crate) fn unlisten(&self, gid: u16) {
+        self.listeners.remove(gid);
+    }
+
+    /// How often events of whomever were lost.
+    pub(crate) fn overflow_count(&self) -> u64 {
+        self.stats.event_overflows.load(Relaxed) + self.outbox.missed()
+    }
+
+    /// Reports what has been logged up to now. Sleeps. To be called before a device or a guest ID gets a new
+    /// owner, who would hear of what the old one did.
+    pub(crate) fn catch_up(&self) {
+        if self.is_alive() {
+            self.report_all();
+        }
+    }
+
+    /// Whether an event may be about a guest. Any context.
+    pub(super) fn is_about_guest(&self, event: &Event) -> bool {
+        let entry = event.device_id().and_then(|id| self.entry(id));
+        event.kind() == Kind::ViommuHardwareError
+            || event.engine().bits() != 0
+            || entry.is_some_and(Dte::v_imu_en)
+    }
+
+    /// Tells an event to the guest that it is about. Returns whether it may be printed; `None` if it is
+    /// about no guest.
+    pub(super) fn tell_guest(&self, event: &Event) -> Option<bool> {
+        let told = self.tell_named(event).or_else(|| self.tell_engine(event));
+        if told.is_some() {
+            Stats::count(&self.stats.guest_events);
+        }
+        // A limit for each guest, and one for all, so that they do not take the host's.
+        told.map(|may_print| may_print && self.guest_messages.allows())
+    }
+
+    /// The event names the guest, or one of its devices.
+    fn tell_named(&self, event: &Event) -> Option<bool> {
+        if event.kind() == Kind::ViommuHardwareError {
+            let gid = event.guest_id()?;
+            let heard = self.listeners.with(gid, |guest| guest.hear(event, None));
+            return heard.map(|heard| heard.print);
+        }
+        let devid = event.device_id()?;
+        let entry = self.entry(devid)?;
+        if !entry.v_imu_en() {
+            return None;
+        }
+        let (gid, device) = (entry.guest_id(), entry.g_device_id());
+        let heard = self
+            .listeners
+            .with(gid, |guest| guest.hear(event, Some(device)))?;
+        if heard.storm && !entry.sa() {
+            self.hush_storm(devid, gid, device);
+        }
+        Some(heard.print)
+    }
+
+    /// Has the hardware report no more faults of a device, if somebody will read that.
+    fn hush_storm(&self, devid: u16, gid: u16, device: u16) {
+        let hushed = self.hush(devid, true).is_ok();
+        let is_known = self.listeners.with(gid, |guest| guest.hushed(device));
+        if hushed && is_known != Some(true) {
+            let _ = self.hush(devid, false);
+        }
+    }
+
+    /// Says whether the hardware keeps quiet about a device's faults. It does not, whenever the entry of
+    /// the device has got a new meaning.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` beyond the end of the table; `EIO` when the hardware does not confirm.
+    pub(crate) fn hush(&self, devid: u16, yes: bool) -> Result {
+        let new = |old: Dte| old.with_sa(yes).with_ig(yes);
+        self.table.change(devid, new, || {
+            Stats::count(&self.stats.invalidate_devtab);
+            self.run(&[Command::invalidate_devtab_entry(devid)])
+        })
+    }
+
+    /// The hardware failed at something that it did for a guest.
+    fn tell_engine(&self, event: &Event) -> Option<bool> {
+        if event.engine().bits() == 0 {
+            return None;
+        }
+        let told = event.device_id().and_then(|id| {
+            self.listeners
+                .with_translate_id(id, |guest| guest.hear(event, None).print)
+        });
+        if told.is_none() {
+            self.suspects.store(true, Relaxed);
+        }
+        Some(told.unwrap_or(true))
+    }
+
+    /// Asks all guests whether their command queue has stopped, if an event since the last time was
+    /// about one that it did not name.
+    pub(super) fn ask_suspects(&self) {
+        if self.suspects.xchg(false, Relaxed) && !self.registers.is_gone() {
+            self.listeners.look();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the kernel reports of the guest's IOMMU without being asked. It is shown and
+ * counted; a guest can cause much of it as often as it likes, so only the first few of
+ * each kind are shown.
+ */
+#include "amd-viommu.h"
+#include <linux/amd-viommu.h>
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+
+#define MOST_SHOWN	5
+#define READ_AT_ONCE	16
+
+static const char * const viommu_event_names[VIOMMU_EVENTS_KNOWN] = {
+	[AMD_VIOMMU_EVENT_LOST] = "lost",
+	[AMD_VIOMMU_EVENT_DEVICE] = "device",
+	[AMD_VIOMMU_EVENT_QUEUE] = "queue",
+	[AMD_VIOMMU_EVENT_HARDWARE] = "hardware",
+	[AMD_VIOMMU_EVENT_DEVICE_LEFT] = "device-left",
+	[AMD_VIOMMU_EVENT_IOMMU_GONE] = "iommu-gone",
+	[AMD_VIOMMU_EVENT_HUSHED] = "hushed",
+};
+
+const char *viommu_event_name(unsigned int type)
+{
+	return viommu_event_names[type];
+}
+
+/* What has happened to a device of the guest. */
+static void viommu_show_device(const struct amd_viommu_event *event, const char *what)
+{
+	error_report(TYPE_AMD_VIOMMU ": device %02x:%02x.%x of the guest %s", event->guest_id >> 8,
+		     event->guest_id >> 3 & 31, event->guest_id & 7, what);
+}
+
+static void viommu_show(AmdViommu *s, const struct amd_viommu_event *event)
+{
+	g_autofree char *fault = NULL;
+
+	switch (event->type) {
+	case AMD_VIOMMU_EVENT_DEVICE:
+		fault = g_strdup_printf("was refused 0x%" PRIx64 " by the host (event %u, flags 0x%03x)",
+					(uint64_t)event->address, event->code, event->access);
+		viommu_show_device(event, fault);
+		break;
+	case AMD_VIOMMU_EVENT_QUEUE:
+		error_report(TYPE_AMD_VIOMMU ": an error of the guest has stopped its queue");
+		break;
+	case AMD_VIOMMU_EVENT_HARDWARE:
+		error_report(TYPE_AMD_VIOMMU ": the host's IOMMU failed for the guest (flags 0x%03x)",
+			     event->access);
+		error_printf("The queues of the guest's IOMMU rest until the guest is reset.\n");
+		break;
+	case AMD_VIOMMU_EVENT_DEVICE_LEFT:
+		viommu_show_device(event, "was taken away");
+		break;
+	case AMD_VIOMMU_EVENT_HUSHED:
+		viommu_show_device(event, "has caused too many events");
+		break;
+	case AMD_VIOMMU_EVENT_IOMMU_GONE:
+		viommu_set_gone(s);
+		break;
+	}
+}
+
+static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
+{
+	struct viommu_counter *counter;
+
+	if (event->version != AMD_VIOMMU_EVENT_VERSION || event->type >= VIOMMU_EVENTS_KNOWN)
+		return;
+	counter = &s->stats.events[event->type];
+	viommu_count(s, counter);
+	s->stats.events_lost += event->lost;
+	if (counter->count <= MOST_SHOWN)
+		viommu_show(s, event);
+	if (counter->count == MOST_SHOWN)
+		error_report(TYPE_AMD_VIOMMU ": no more of these are shown (counted as event-%s)",
+			     viommu_event_name(event->type));
+}
+
+static void viommu_read_events(void *opaque)
+{
+	struct amd_viommu_event events[READ_AT_ONCE];
+	AmdViommu *s = opaque;
+	ssize_t got;
+	size_t n;
+
+	got = read(s->fd, events, sizeof(events));
+	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+		error_report(TYPE_AMD_VIOMMU ": reading events: %s", strerror(errno));
+		qemu_set_fd_handler(s->fd, NULL, NULL, NULL);
+	}
+	for (n = 0; got > 0 && n < got / sizeof(*events); n++)
+		viommu_take(s, &events[n]);
+}
+
+bool viommu_events_start(AmdViommu *s, Error **errp)
+{
+	g_autoptr(GError) err = NULL;
+
+	if (!g_unix_set_fd_nonblocking(s->fd, true, &err)) {
+		error_setg(errp, TYPE_AMD_VIOMMU ": %s", err->message);
+		return false;
+	}
+	qemu_set_fd_handler(s->fd, viommu_read_events, NULL, s);
+	return true;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which domain the interrupts of a device come from.
+
+use super::parent::{MsiParent, Unit};
+use crate::{
+    bindings::{self, shim},
+    pci::as_raw,
+};
+use kernel::{
+    pci::Device,
+    sync::{aref::ARef, Arc},
+};
+
+/// How many message-signalled interrupts a device can have.
+pub fn capacity(pdev: &Device) -> usize {
+    let raw = as_raw(pdev);
+    // SAFETY: The device is live; what it does not have is reported by a negative number.
+    let counts = unsafe {
+        [
+            bindings::pci_msi_vec_count(raw),
+            bindings::pci_msix_vec_count(raw),
+        ]
+    };
+    let count = |count: i32| usize::try_from(count).unwrap_or(0);
+    counts.map(count).into_iter().max().unwrap_or(0)
+}
+
+/// A device whose interrupts go through a unit. Dropping it gives the device back the domain that it had
+/// before.
+///
+/// No driver must be bound to the device when it is made or dropped: interrupts that exist keep the
+/// domain that they were made from, and go with the driver.
+pub struct Assigned<U: Unit> {
+    pdev: ARef<Device>,
+    before: *mut bindings::irq_domain,
+    _parent: Arc<MsiParent<U>>,
+}
+
+// SAFETY: The pointer is only given back to the device.
+unsafe impl<U: Unit> Send for Assigned<U> {}
+// SAFETY: There are no methods that take a shared reference.
+unsafe impl<U: Unit> Sync for Assigned<U> {}
+
+impl<U: Unit> Assigned<U> {
+    /// Puts a device behind a unit. `None` if something else than the CPUs' vectors is behind the
+    /// device already, or if it has interrupts now, which go on as they are.
+    pub fn new(pdev: &Device, parent: Arc<MsiParent<U>>) -> Option<Self> {
+        let raw = as_raw(pdev);
+        // SAFETY: The device is live.
+        let before = unsafe {
+            if !shim::msi_is_plain(raw) || shim::msi_in_use(raw) {
+                return None;
+            }
+            shim::msi_domain(raw)
+        };
+        // SAFETY: The device is live, and the domain is kept by `_parent` until the device has its old
+        // one again.
+        unsafe { shim::set_msi_domain(raw, parent.as_raw()) };
+        Some(Self {
+            pdev: pdev.into(),
+            before,
+            _parent: parent,
+        })
+    }
+}
+
+impl<U: Unit> Drop for Assigned<U> {
+    fn drop(&mut self) {
+        // SAFETY: A counted reference keeps the device; the domain before is that of its bus, which
+        // outlives it.
+        unsafe { shim::set_msi_domain(as_raw(&self.pdev), self.before) };
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An interrupt is a write to a fixed address, so a device can forge one: by a message that it was not
+ * told, or by a plain write. The vector forged here is one that does nothing but be counted, and
+ * that nobody else uses on an AMD machine.
+ */
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "claim.h"
+#include "fault.h"
+#include "irq.h"
+#include "kmod.h"
+#include "msi.h"
+#include "needs.h"
+#include "requester.h"
+
+#define MESSAGE_ADDRESS	0xfee00000ULL
+#define DESTINATION(id)	((__u64)(id) << 12)
+#define EVERYBODY	0xff
+#define VECTOR		0xf2		/* POSTED_INTR_VECTOR */
+#define ROW		"PIN"
+#define IOVA		(1 * GIB)
+#define SETTLE_MS	200
+#define FAULT_MS	3000
+
+static int raise_as(struct edu *edu, const char *name, __u64 address, __u16 data)
+{
+	struct msi_message message = { .address = address, .data = data, .enabled = true };
+	int ret = msi_write(name, &message);
+
+	if (ret)
+		return ret;
+	edu_raise(edu, 1);
+	sleep_ms(SETTLE_MS);
+	return 0;
+}
+
+/* Without remapping the forged interrupt arrives: what the other tests must not see can be seen. */
+TEST(forged_interrupt_arrives_without_the_module)
+{
+	static const struct msi_message off;
+	struct pci_list edus;
+	const char *missing = need_module() ?: need_edus(&edus, 1);
+	long long before = irq_special(ROW);
+	struct edu edu;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (before < 0)
+		SKIP(return, "needs a kernel with KVM, which has the vector");
+	if (module_loaded(MODULE_NAME)) {
+		ASSERT_EQ(0, clients_unbind());
+		ASSERT_EQ(0, viommu_unload());
+	}
+	pci_unbind(edus.name[0]);
+	ASSERT_EQ(0, edu_open_sysfs(&edu, edus.name[0]));
+	EXPECT_EQ(0, raise_as(&edu, edus.name[0], MESSAGE_ADDRESS, VECTOR));
+	EXPECT_EQ(before + 1, irq_special(ROW));
+	EXPECT_EQ(0, msi_write(edus.name[0], &off));
+	edu_close_sysfs(&edu);
+}
+
+FIXTURE(forged) {
+	struct requester dev;
+	struct msi_message told;
+	int event;
+	int kmsg;
+};
+
+FIXTURE_SETUP(forged)
+{
+	struct pci_list edus;
+	const char *missing = need_edus(&edus, 1) ?: need_iommu();
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, requester_open(&self->dev, edus.name[0], PAGE_4K));
+	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem, IOVA, PAGE_4K, VFIO_RW));
+	self->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, self->event);
+	ASSERT_EQ(0, vfio_enable_msi(&self->dev.vfio, self->event));
+	ASSERT_EQ(0, msi_read(self->dev.name, &self->told));
+	/* Start with the log's rate limit unused. */
+	sleep_ms(FAULT_LIMIT_MS);
+	self->kmsg = kmsg_open();
+	ASSERT_LE(0, self->kmsg);
+}
+
+FIXTURE_TEARDOWN(forged)
+{
+	msi_write(self->dev.name, &self->told);
+	vfio_disable_msi(&self->dev.vfio);
+	close(self->event);
+	close(self->kmsg);
+	requester_close(&self->dev);
+}
+
+/* Interrupts since the last time this was asked. */
+static __u64 arrived(int event)
+{
+	__u64 count = 0;
+
+	return read(event, &count, sizeof(count)) == sizeof(count) ? count : 0;
+}
+
+/* The fault of an interrupt of this device, in what the log says from now on. */
+static bool interrupt_fault(FIXTURE_DATA(forged) *self, struct fault *fault)
+{
+	while (fault_wait(self->kmsg, fault, FAULT_MS)) {
+		if (fault->flags & FAULT_I)
+			return !strcmp(fault->device, self->dev.name);
+	}
+	return false;
+}
+
+TEST_F_TIMEOUT(forged, message_with_a_vector_is_blocked_and_reported, 300)
+{
+	long long before = irq_special(ROW);
+	struct edu *edu = &self->dev.edu;
+	struct fault fault;
+
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, MESSAGE_ADDRESS, VECTOR));
+	/* QEMU's own IOMMU says nothing about interrupts. */
+	if (!iommu_is_qemu()) {
+		ASSERT_TRUE(interrupt_fault(self, &fault));
+		TH_LOG("%s", fault.line);
+	}
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, MESSAGE_ADDRESS | DESTINATION(1), VECTOR));
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, MESSAGE_ADDRESS | DESTINATION(EVERYBODY), VECTOR));
+	EXPECT_EQ(before, irq_special(ROW));
+	EXPECT_EQ(0, arrived(self->event));
+	EXPECT_EQ(0, irq_stray_lines(self->kmsg));
+	/* The device is none the worse for it. */
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, self->told.address, self->told.data));
+	EXPECT_EQ(1, arrived(self->event));
+}
+
+/* A message is a number in a table of the device's own, which has one entry. */
+TEST_F_TIMEOUT(forged, device_reaches_its_own_interrupt_only, 300)
+{
+	struct edu *edu = &self->dev.edu;
+
+	EXPECT_EQ(0, self->told.data);
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, self->told.address, 1));
+	EXPECT_EQ(0, arrived(self->event));
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, self->told.address, 0));
+	EXPECT_EQ(1, arrived(self->event));
+	/* One that has been given back is reached no more. */
+	ASSERT_EQ(0, vfio_disable_msi(&self->dev.vfio));
+	ASSERT_EQ(0, raise_as(edu, self->dev.name, self->told.address, 0));
+	EXPECT_EQ(0, arrived(self->event));
+	EXPECT_EQ(0, irq_stray_lines(self->kmsg));
+	self->told.enabled = false;
+}
+
+static int forge_by_write(FIXTURE_DATA(forged) *self, __u32 data)
+{
+	int ret;
+
+	memcpy(self->dev.mem, &data, sizeof(data));
+	ret = edu_dma(&self->dev.edu, EDU_READ, IOVA, 0, sizeof(data));
+	if (!ret)
+		ret = edu_dma(&self->dev.edu, EDU_WRITE, MESSAGE_ADDRESS, 0, sizeof(data));
+	sleep_ms(SETTLE_MS);
+	return ret;
+}
+
+TEST_F_TIMEOUT(forged, plain_write_is_an_interrupt_like_any_other, 300)
+{
+	long long before = irq_special(ROW);
+	struct fault fault;
+
+	if (iommu_is_qemu())
+		SKIP(return, "QEMU's own IOMMU takes plain writes for the I/O APIC's");
+	ASSERT_EQ(0, forge_by_write(self, VECTOR));
+	EXPECT_EQ(before, irq_special(ROW));
+	ASSERT_TRUE(interrupt_fault(self, &fault));
+	TH_LOG("%s", fault.line);
+	ASSERT_EQ(0, forge_by_write(self, self->told.data));
+	EXPECT_EQ(1, arrived(self->event));
+}
+
+TEST_HARNESS_MAIN

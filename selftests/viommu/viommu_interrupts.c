@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Interrupts of guests' IOMMUs: each comes to the eventfd of its own VM, however many VMs there are, and none
+ * without a reason that its guest can see.
+ */
+#include "kselftest_harness.h"
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+
+#include "names.h"
+
+#define CONTROL_EVENT_INT	(1ULL << 3)
+#define CONTROL_WAIT_INT	(1ULL << 4)
+#define STATUS_WAIT		(1U << 2)
+#define REASONS			(STATUS_OVERFLOW | STATUS_EVENT | STATUS_WAIT)
+/* COMPLETION_WAIT: interrupt. */
+#define WAIT_I			(1U << 1)
+/* More than the vectors that they share. */
+#define VMS			40
+#define ROUNDS			200
+
+static int set_eventfd_of(struct vmm *vmm, __u32 interrupt, int fd)
+{
+	struct amd_viommu_eventfd eventfd = {
+		.size = sizeof(eventfd),
+		.handle = vmm->handle,
+		.interrupt = interrupt,
+		.fd = fd,
+	};
+
+	return node_call(vmm->node, AMD_VIOMMU_SET_EVENTFD, &eventfd);
+}
+
+static int set_eventfd(struct vmm *vmm, int fd)
+{
+	return set_eventfd_of(vmm, AMD_VIOMMU_INTERRUPT_EVENT, fd);
+}
+
+/* Waits for the eventfd; how often it was signalled, 0 if it was not. */
+static __u64 signals(int fd, int timeout_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	__u64 count = 0;
+
+	if (poll(&poll_fd, 1, timeout_ms) != 1 || read(fd, &count, sizeof(count)) != sizeof(count))
+		return 0;
+	return count;
+}
+
+/* The guest has seen what the interrupt was for. */
+static void acknowledge(struct vmm *vmm)
+{
+	vmm_set(vmm, PAGE_STATUS, REASONS);
+}
+
+/* A COMPLETION_WAIT that interrupts; false if it is not executed. */
+static int wait_interrupting(struct vmm *vmm)
+{
+	struct guest_command command = guest_wait_command(GUEST_STORE + 8, 0);
+
+	command.word[0] |= WAIT_I;
+	return guest_do(vmm, command);
+}
+
+/* As Linux has it. */
+static int boot(struct vmm *vmm)
+{
+	return guest_boot(vmm) ?:
+	       guest_write(vmm, REG_CONTROL, CONTROL_ALL | CONTROL_EVENT_INT | CONTROL_WAIT_INT);
+}
+
+FIXTURE(interrupts) {
+	struct pci_list devices;
+	struct vmm vmm[2];
+	struct vmm_device dev[2];
+	int fd[2];
+	int kmsg;
+};
+
+FIXTURE_SETUP(interrupts)
+{
+	const char *missing = need_guests(&self->devices, 2);
+	unsigned int i;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	self->kmsg = kmsg_open();
+	ASSERT_LE(0, self->kmsg);
+	for (i = 0; i < 2; i++) {
+		self->fd[i] = eventfd(0, EFD_NONBLOCK);
+		ASSERT_LE(0, self->fd[i]);
+		ASSERT_EQ(0, vmm_start(&self->vmm[i], &self->dev[i], self->devices.name[i], GUEST_ID));
+		ASSERT_EQ(0, set_eventfd(&self->vmm[i], self->fd[i]));
+		ASSERT_EQ(0, boot(&self->vmm[i]));
+	}
+}
+
+FIXTURE_TEARDOWN(interrupts)
+{
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		vmm_close(&self->vmm[i]);
+		vmm_release(&self->dev[i]);
+		close(self->fd[i]);
+	}
+	close(self->kmsg);
+}
+
+TEST_F(interrupts, call_takes_eventfds_only)
+{
+	struct vmm *vmm = &self->vmm[0];
+
+	EXPECT_EQ(-EBADF, set_eventfd(vmm, -2));
+	EXPECT_EQ(-EBADF, set_eventfd(vmm, 999));
+	EXPECT_EQ(-EINVAL, set_eventfd(vmm, self->kmsg));
+	EXPECT_EQ(-EINVAL, set_eventfd_of(vmm, 2, self->fd[0]));
+	EXPECT_EQ(-EOPNOTSUPP, set_eventfd_of(vmm, AMD_VIOMMU_INTERRUPT_PPR, self->fd[0]));
+	vmm->handle++;
+	EXPECT_EQ(-ENOENT, set_eventfd(vmm, self->fd[0]));
+	vmm->handle--;
+	/* What was refused has changed nothing. */
+	EXPECT_EQ(0, wait_interrupting(vmm));
+	EXPECT_NE(0, signals(self->fd[0], 2000));
+	EXPECT_EQ(0, set_eventfd(vmm, -1));
+	EXPECT_EQ(0, set_eventfd(vmm, -1));
+}
+
+TEST_F(interrupts, completion_wait_interrupts_its_own_guest)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < ROUNDS; i++) {
+		n = i % 2;
+		ASSERT_EQ(0, wait_interrupting(&self->vmm[n]));
+		ASSERT_NE(0, signals(self->fd[n], 2000));
+		EXPECT_TRUE(guest_status(&self->vmm[n]) & STATUS_WAIT);
+		acknowledge(&self->vmm[n]);
+		EXPECT_EQ(0, signals(self->fd[!n], 0));
+	}
+	/* One that does not ask for it. */
+	ASSERT_EQ(0, guest_sync(&self->vmm[0]));
+	EXPECT_EQ(0, signals(self->fd[0], 200));
+}
+
+TEST_F(interrupts, fault_interrupts_its_own_guest)
+{
+	struct vmm *vmm = &self->vmm[0];
+	struct guest_domain domain;
+	struct guest_event event;
+	unsigned int i;
+	char buf[8];
+
+	ASSERT_EQ(0, vm_nest(vmm, &self->dev[0], &domain, DOMAIN_ID));
+	acknowledge(vmm);
+	signals(self->fd[0], 0);
+	for (i = 0; i < ROUNDS; i++) {
+		EXPECT_EQ(-EIO, vmm_read(&self->dev[0], 0x3000, buf, sizeof(buf)));
+		ASSERT_NE(0, signals(self->fd[0], 2000));
+		/* As a driver does: first the bit, then the log. */
+		acknowledge(vmm);
+		EXPECT_TRUE(guest_event_wait(vmm, &event));
+	}
+	EXPECT_EQ(0, signals(self->fd[1], 0));
+	EXPECT_EQ(0, signals(self->fd[0], 200));
+}
+
+TEST_F(interrupts, only_what_the_guest_enables_interrupts)
+{
+	struct vmm *vmm = &self->vmm[0];
+
+	ASSERT_EQ(0, guest_write(vmm, REG_CONTROL, CONTROL_ALL | CONTROL_EVENT_INT));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	EXPECT_EQ(0, signals(self->fd[0], 200));
+	acknowledge(vmm);
+	ASSERT_EQ(0, guest_write(vmm, REG_CONTROL, CONTROL_ALL | CONTROL_WAIT_INT));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	EXPECT_NE(0, signals(self->fd[0], 2000));
+	acknowledge(vmm);
+	/* Not without an eventfd either, but what is pending then is told to the next one. */
+	ASSERT_EQ(0, set_eventfd(vmm, -1));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	EXPECT_EQ(0, signals(self->fd[0], 200));
+	ASSERT_EQ(0, set_eventfd(vmm, self->fd[0]));
+	EXPECT_NE(0, signals(self->fd[0], 0));
+	acknowledge(vmm);
+	/* It stays over a reset of the guest. */
+	ASSERT_EQ(0, node_reset(vmm->node, vmm->handle));
+	ASSERT_EQ(0, boot(vmm));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	EXPECT_NE(0, signals(self->fd[0], 2000));
+}
+
+/* Handles of VMs without devices, which can have nothing to say. */
+TEST_F_TIMEOUT(interrupts, many_share_few_vectors, 60)
+{
+	struct amd_viommu_vm_init init;
+	struct vmm silent[VMS] = { };
+	int fd[VMS];
+	unsigned int i, n;
+
+	for (i = 0; i < VMS; i++) {
+		fd[i] = eventfd(0, EFD_NONBLOCK);
+		silent[i].node = node_open();
+		ASSERT_LE(0, silent[i].node);
+		ASSERT_EQ(0, node_init(silent[i].node, self->vmm[0].host, self->dev[0].vfio.name,
+				       self->dev[0].vfio.group, &init));
+		silent[i].handle = init.handle;
+		ASSERT_EQ(0, set_eventfd(&silent[i], fd[i]));
+	}
+	for (i = 0; i < ROUNDS; i++) {
+		n = i % 2;
+		ASSERT_EQ(0, wait_interrupting(&self->vmm[n]));
+		ASSERT_NE(0, signals(self->fd[n], 2000));
+		acknowledge(&self->vmm[n]);
+	}
+	for (i = 0; i < VMS; i++) {
+		EXPECT_EQ(0, signals(fd[i], 0));
+		close(silent[i].node);
+		close(fd[i]);
+	}
+	/* Those that remain go on. */
+	ASSERT_EQ(0, wait_interrupting(&self->vmm[0]));
+	EXPECT_NE(0, signals(self->fd[0], 2000));
+}
+
+/* Writes a CPU list to all interrupts of guests. */
+static unsigned int move_vectors(const char *cpu)
+{
+	char line[512], path[64], name[64];
+	FILE *file = fopen("/proc/interrupts", "r");
+	unsigned int irq, moved = 0;
+
+	snprintf(name, sizeof(name), "amd_viommu guests");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (!strstr(line, name) || sscanf(line, "%u:", &irq) != 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity_list", irq);
+		moved += !file_write(path, cpu);
+	}
+	if (file)
+		fclose(file);
+	return moved;
+}
+
+TEST_F_TIMEOUT(interrupts, none_is_lost_when_vectors_move, 60)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < ROUNDS; i++) {
+		n = i % 2;
+		EXPECT_NE(0, move_vectors(i % 4 < 2 ? "0" : "1"));
+		ASSERT_EQ(0, wait_interrupting(&self->vmm[n]));
+		ASSERT_NE(0, signals(self->fd[n], 2000));
+		acknowledge(&self->vmm[n]);
+	}
+}
+
+TEST_HARNESS_MAIN
