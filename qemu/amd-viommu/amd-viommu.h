@@ -62,6 +62,8 @@ struct viommu_stats {
 	struct viommu_counter detached;
 	/* What VFIO has to map, or no longer. */
 	struct viommu_counter mapped;
+	/* Failures of the host's IOMMU for the guest that were repaired without a reset of the guest. */
+	struct viommu_counter repaired;
 	/* What the kernel reports, and what it could not. */
 	struct viommu_counter events[VIOMMU_EVENTS_KNOWN];
 	uint64_t events_lost;
@@ -131,6 +133,8 @@ struct AmdViommu {
 	/* The host's IOMMU does not exist any more, and how often the guest may be resumed for that. */
 	bool gone;
 	unsigned int resumes;
+	/* It has failed for the guest, and not been reset since. Protected by the big lock. */
+	bool failed;
 
 	/* Signalled for the interrupts of the guest's IOMMU, if there are any. */
 	EventNotifier interrupt;
@@ -154,7 +158,7 @@ struct AmdViommu {
 /* kernel.c: /dev/amd-viommu. All return 0 or a negative errno; all but _open may be called from any thread. */
 bool viommu_open(AmdViommu *s, Error **errp);
 bool viommu_init_vm(AmdViommu *s, const struct viommu_device *first, Error **errp);
-void viommu_reset_vm(AmdViommu *s);
+int viommu_reset_vm(AmdViommu *s);
 int viommu_run(AmdViommu *s, bool run);
 int viommu_attach_device(AmdViommu *s, const struct viommu_device *device);
 int viommu_attach_entry(AmdViommu *s, uint16_t guest_id, const uint64_t entry[4]);
@@ -190,8 +194,9 @@ bool viommu_read_tail(AmdViommu *s, uint32_t *tail);
 void viommu_set_gone(AmdViommu *s);
 bool viommu_is_gone(AmdViommu *s);
 
-/* events.c: what the kernel reports. */
+/* events.c: what the kernel reports. With the big lock held. */
 bool viommu_events_start(AmdViommu *s, Error **errp);
+void viommu_read_waiting_events(AmdViommu *s);
 const char *viommu_event_name(unsigned int type);
 
 /* interrupts.c: the interrupt of the guest's IOMMU. */

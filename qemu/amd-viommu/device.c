@@ -135,6 +135,8 @@ static void viommu_reset_exit(Object *obj, ResetType type)
 
 	msi_reset(PCI_DEVICE(s));
 	viommu_update_interrupt(s);
+	/* What has failed until now is repaired by what follows. */
+	viommu_read_waiting_events(s);
 	QEMU_LOCK_GUARD(&s->table.lock);
 	viommu_unwatch(s);
 	memset(s->table.registers, 0, sizeof(s->table.registers));

@@ -11,6 +11,11 @@
 
 #define MOST_SHOWN	5
 #define READ_AT_ONCE	16
+/*
+ * Of reads for what waits: the kernel keeps less than that, and a device can cause events as fast
+ * as they are read.
+ */
+#define MOST_READS	16
 
 static const char * const viommu_event_names[VIOMMU_EVENTS_KNOWN] = {
 	[AMD_VIOMMU_EVENT_LOST] = "lost",
@@ -50,7 +55,7 @@ static void viommu_show(AmdViommu *s, const struct amd_viommu_event *event)
 	case AMD_VIOMMU_EVENT_HARDWARE:
 		error_report(TYPE_AMD_VIOMMU ": the host's IOMMU failed for the guest (flags 0x%03x)",
 			     event->access);
-		error_printf("The queues of the guest's IOMMU rest until the guest is reset.\n");
+		error_printf("The queues of the guest's IOMMU rest until its driver starts over.\n");
 		break;
 	case AMD_VIOMMU_EVENT_DEVICE_LEFT:
 		viommu_show_device(event, "was taken away");
@@ -70,6 +75,8 @@ static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
 
 	if (event->version != AMD_VIOMMU_EVENT_VERSION || event->type >= VIOMMU_EVENTS_KNOWN)
 		return;
+	if (event->type == AMD_VIOMMU_EVENT_HARDWARE)
+		s->failed = true;
 	counter = &s->stats.events[event->type];
 	viommu_count(s, counter);
 	s->stats.events_lost += event->lost;
@@ -80,10 +87,10 @@ static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
 			     viommu_event_name(event->type));
 }
 
-static void viommu_read_events(void *opaque)
+/* Whether more may wait. */
+static bool viommu_read_some_events(AmdViommu *s)
 {
 	struct amd_viommu_event events[READ_AT_ONCE];
-	AmdViommu *s = opaque;
 	ssize_t got;
 	size_t n;
 
@@ -94,6 +101,21 @@ static void viommu_read_events(void *opaque)
 	}
 	for (n = 0; got > 0 && n < got / sizeof(*events); n++)
 		viommu_take(s, &events[n]);
+	return got == sizeof(events);
+}
+
+static void viommu_read_events(void *opaque)
+{
+	viommu_read_some_events(opaque);
+}
+
+/* For who must not decide by old news. */
+void viommu_read_waiting_events(AmdViommu *s)
+{
+	unsigned int n;
+
+	for (n = 0; s->opened && n < MOST_READS && viommu_read_some_events(s); n++)
+		;
 }
 
 bool viommu_events_start(AmdViommu *s, Error **errp)

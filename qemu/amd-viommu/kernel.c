@@ -149,9 +149,13 @@ static int viommu_vm_call(AmdViommu *s, unsigned long number, uint32_t flags)
 	return viommu_complain(s, number, viommu_call(s, number, &vm), "");
 }
 
-void viommu_reset_vm(AmdViommu *s)
+int viommu_reset_vm(AmdViommu *s)
 {
-	viommu_vm_call(s, AMD_VIOMMU_VM_RESET, 0);
+	int ret = viommu_vm_call(s, AMD_VIOMMU_VM_RESET, 0);
+
+	if (!ret)
+		s->failed = false;
+	return ret;
 }
 
 int viommu_run(AmdViommu *s, bool run)

@@ -46,10 +46,7 @@ static bool viommu_is_in_use(AmdViommu *s, uint32_t offset)
 	       (offset == VIOMMU_EVENTS && (control & EVENT_LOG_EN));
 }
 
-/*
- * The devices have what the table says when the write that enables the IOMMU reaches
- * the queues.
- */
+/* What has to be done before a base register is written. */
 static void viommu_before(AmdViommu *s, uint32_t offset, uint64_t old, uint64_t value)
 {
 	bool on = s->table.registers[VIOMMU_CONTROL / 8] & IOMMU_EN;
@@ -65,11 +62,50 @@ static void viommu_before(AmdViommu *s, uint32_t offset, uint64_t old, uint64_t 
 	case VIOMMU_EVENTS:
 		viommu_move_queue(s, AMD_VIOMMU_QUEUE_EVENT, value);
 		break;
-	case VIOMMU_CONTROL:
-		if (on && !(old & IOMMU_EN))
-			viommu_table_enable(s);
-		break;
 	}
+}
+
+/*
+ * When the host's IOMMU has failed for the guest nothing but VM_RESET lets its queues run again.
+ * A driver that starts over turns its IOMMU off first. It finds its registers as it wrote them:
+ * what the kernel forgets it is told again. Devices reach all memory after VM_RESET, as they do
+ * while the guest's IOMMU is off.
+ */
+static void viommu_repair(AmdViommu *s)
+{
+	const uint64_t *known = s->table.registers;
+	uint32_t offset;
+
+	if (!s->failed || viommu_reset_vm(s))
+		return;
+	viommu_count(s, &s->stats.repaired);
+	viommu_move_queue(s, AMD_VIOMMU_QUEUE_CMD, known[VIOMMU_COMMANDS / 8]);
+	viommu_move_queue(s, AMD_VIOMMU_QUEUE_EVENT, known[VIOMMU_EVENTS / 8]);
+	for (offset = 0; offset < VIOMMU_REGISTERS; offset += 8)
+		viommu_write_register(s, offset, 8, known[offset / 8]);
+}
+
+/*
+ * The devices have what the table says when the write that enables the IOMMU reaches the queues.
+ * A repair comes after the write that turns the IOMMU off; or, when the failure has not been known
+ * by then, before the next.
+ */
+static void viommu_write_control(AmdViommu *s, uint64_t address, uint64_t value, unsigned int size)
+{
+	uint64_t *known = &s->table.registers[VIOMMU_CONTROL / 8];
+	uint64_t old = *known;
+
+	if (!(old & IOMMU_EN))
+		viommu_repair(s);
+	*known = deposit64(old, address % 8 * 8, size * 8, value);
+	if ((*known & IOMMU_EN) && !(old & IOMMU_EN))
+		viommu_table_enable(s);
+	viommu_write_register(s, address, size, value);
+	if (*known & IOMMU_EN)
+		return;
+	if (old & IOMMU_EN)
+		viommu_table_disable(s);
+	viommu_repair(s);
 }
 
 static void viommu_write_known(AmdViommu *s, uint64_t address, uint64_t value, unsigned int size)
@@ -78,14 +114,11 @@ static void viommu_write_known(AmdViommu *s, uint64_t address, uint64_t value, u
 	uint64_t *known = &s->table.registers[offset / 8];
 	uint64_t old = *known;
 
-	QEMU_LOCK_GUARD(&s->table.lock);
 	if (viommu_is_in_use(s, offset))
 		return;
 	*known = deposit64(old, address % 8 * 8, size * 8, value);
 	viommu_before(s, offset, old, *known);
 	viommu_write_register(s, address, size, value);
-	if (offset == VIOMMU_CONTROL && (old & IOMMU_EN) && !(*known & IOMMU_EN))
-		viommu_table_disable(s);
 }
 
 static void viommu_trap_write(void *opaque, hwaddr address, uint64_t value, unsigned int size)
@@ -93,10 +126,17 @@ static void viommu_trap_write(void *opaque, hwaddr address, uint64_t value, unsi
 	AmdViommu *s = opaque;
 
 	viommu_count_trap(s, address, true);
-	if (address < VIOMMU_REGISTERS)
-		viommu_write_known(s, address, value, size);
-	else
+	if (address >= VIOMMU_REGISTERS) {
 		viommu_write_register(s, address, size, value);
+		return;
+	}
+	if (address >= VIOMMU_CONTROL)
+		viommu_read_waiting_events(s);
+	QEMU_LOCK_GUARD(&s->table.lock);
+	if (address >= VIOMMU_CONTROL)
+		viommu_write_control(s, address, value, size);
+	else
+		viommu_write_known(s, address, value, size);
 }
 
 static const MemoryRegionOps viommu_register_ops = {

@@ -84,6 +84,7 @@ static void viommu_print_all(FILE *file, const struct viommu_stats *stats)
 	viommu_print(file, "", "entries-attached", &stats->attached);
 	viommu_print(file, "", "entries-blocked", &stats->blocked);
 	viommu_print(file, "", "entries-detached", &stats->detached);
+	viommu_print(file, "", "failures-repaired", &stats->repaired);
 	for (n = 0; n < VIOMMU_CALLS; n++)
 		viommu_print(file, "ioctl-", viommu_call_name(n), &stats->calls[n]);
 	for (n = 0; n < VIOMMU_EVENTS_KNOWN; n++)
