@@ -153,12 +153,21 @@ judge_words()
 		said="|amd-viommu: (the guest's device table is not in its memory|DOMAIN_ATTACH: Invalid argument \(said once\))\$"
 		reported="$reported|amd-viommu: device 00:1[2345]\.0 of the guest (was refused .*|has caused too many events)\$"
 		reported="$reported|amd-viommu: (an error of the guest has stopped its queue|the host's IOMMU failed for the guest .*)\$"
-		reported="$reported|^The queues of the guest's IOMMU rest until the guest is reset\.\$"
+		reported="$reported|^The queues of the guest's IOMMU rest until its driver starts over\.\$"
 	fi
 	result blocked "$(grep -cE "$blocked" $vmm_log)"
 	result refused "$(grep -cE "$refused" $vmm_log)"
 	result other_words "$(grep -vcE "$blocked|$reported|$no_reset$said" $vmm_log)"
 	result repeated_words "$(grep -vE "$blocked|$reported|$no_reset" $vmm_log | tr -d 0-9 | sort | uniq -d | wc -l)"
+}
+
+# How many interrupts of the test device the host's log says were refused. Other devices have not forged any.
+logged_forgeries()
+{
+	dmesg | grep -E 'IO_PAGE_FAULT device=.* flags=\[([A-Z]+ )*I( [A-Z]+)*\]' >"$work/forged"
+	detail <"$work/forged"
+	result forged_logged "$(grep -c "device=$stray_device " "$work/forged")"
+	! grep -qv "device=$stray_device " "$work/forged" || failure "the log names another device for a forged interrupt"
 }
 
 # guest START: the guest with its program; START is one of the functions that begin one.
@@ -204,6 +213,7 @@ run_guest()
 		[ $status = 0 ] || failure "the guest's status is $status"
 		[ "$(cat /tmp/vmm.status)" = 0 ] || failure "QEMU's status is $(cat /tmp/vmm.status)"
 		result_costs
+		logged_forgeries
 		[ "$iommu" = none ] || result_device
 	fi
 }

@@ -18,6 +18,8 @@ cd "$(dirname "$0")" || exit 1
 . ./blocked.sh
 # shellcheck source=selftests/demo/astray.sh
 . ./astray.sh
+# shellcheck source=selftests/demo/forge.sh
+. ./forge.sh
 machine=guest
 scenario=$1
 format=$2
@@ -121,6 +123,7 @@ use_network
 count_end
 mark end
 [ "$format" = none ] || go_astray
+forge_interrupts
 bytes_verified
 result bytes $((file_bytes + drive_bytes + network_bytes))
 [ "$scenario" != reboot ] || boot_again

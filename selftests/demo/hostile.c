@@ -21,6 +21,10 @@
 /* Of the whole. */
 #define PROGRAM_S	240
 #define HAMMER_MS	3000
+#define FAILURE_MS	1000
+#define COMMAND_SIZE	16
+/* Behind all of the guest's memory (selftests/demo/vmm.sh). */
+#define NOWHERE		0x20000000ULL
 /* Of the shorter queue. */
 #define GARBAGE_SIZE	(16 << QUEUE_LENGTH)
 
@@ -138,6 +142,34 @@ static void queues_anywhere(void)
 	}
 }
 
+static void put(unsigned int at, __u32 word0, __u32 word1, __u64 operand)
+{
+	__u32 *command = (__u32 *)(memory + QUEUE_PLACE) + at * 4;
+
+	command[0] = word0;
+	command[1] = word1;
+	command[2] = operand;
+	command[3] = operand >> 32;
+}
+
+/*
+ * The IOMMU cannot say that a command is complete, and fails. A driver that does nothing but turn it off and on, with an empty
+ * queue, finds all else as it was.
+ */
+static void completion_nowhere(void)
+{
+	start_over(QUEUE_LENGTH);
+	put(0, NOWHERE | COMPLETION_STORE, COMPLETION_WAIT, 0);
+	write64(COMMAND_TAIL, COMMAND_SIZE);
+	/* The host has to hear of it. */
+	sleep_ms(FAILURE_MS);
+	switch_off();
+	write64(COMMAND_HEAD, 0);
+	write64(COMMAND_TAIL, 0);
+	write64(CONTROL, IOMMU_EN | EVENT_LOG_EN | CMD_BUF_EN);
+	honest_changes += announce(ids[0]);
+}
+
 /* Every second one has no reserved bit at its end, and gets further. */
 static void random_entries(void)
 {
@@ -195,16 +227,6 @@ static void garbage_commands(void)
 		sleep_ms(100);
 		write64(COMMAND_TAIL, rnd());
 	}
-}
-
-static void put(unsigned int at, __u32 word0, __u32 word1, __u64 operand)
-{
-	__u32 *command = (__u32 *)(memory + QUEUE_PLACE) + at * 4;
-
-	command[0] = word0;
-	command[1] = word1;
-	command[2] = operand;
-	command[3] = operand >> 32;
 }
 
 static void put_command(unsigned int at)
@@ -290,6 +312,7 @@ static const struct {
 	{ "registers at random, in all sizes", random_registers },
 	{ "a table that is anywhere", tables_anywhere },
 	{ "queues that are anywhere", queues_anywhere },
+	{ "a completion that is nowhere", completion_nowhere },
 	{ "entries at random, announced", random_entries },
 	{ "entries at random, not announced", unannounced_entries },
 	{ "entries beyond the table", entries_beyond_table },
