@@ -3,9 +3,11 @@
  * The host's IOMMU is pulled while a guest uses it. Nobody can refuse that: the guest has no IOMMU from
  * then on, nothing of its device passes, and all that it had can be given back in any order.
  */
+#include "kselftest_harness.h"
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 
-#include "kselftest_harness.h"
 #include "claim.h"
 #include "names.h"
 #include "pull.h"
@@ -98,6 +100,69 @@ TEST_F_TIMEOUT(pulled, device_is_given_back_before_its_vm, TEST_LIMIT)
 	close(self->vmm.container);
 	self->vmm.container = -1;
 	vmm_close(&self->vmm);
+	works_again(_metadata, self);
+}
+
+#define MOST_RECORDS	8
+
+/* Who polls a file, and what it has read. */
+struct listener {
+	struct vmm *vmm;
+	struct amd_viommu_event record[MOST_RECORDS];
+	unsigned int count;
+};
+
+/* Waits in poll() for each record, until the IOMMU has gone. */
+static void *hear(void *argument)
+{
+	struct listener *listener = argument;
+	struct pollfd fd = { .fd = listener->vmm->node, .events = POLLIN };
+	struct amd_viommu_event event = { };
+
+	while (event.type != AMD_VIOMMU_EVENT_IOMMU_GONE && listener->count < MOST_RECORDS) {
+		if (poll(&fd, 1, TEST_LIMIT * 1000 / 2) != 1 ||
+		    read(fd.fd, &event, sizeof(event)) != sizeof(event))
+			break;
+		listener->record[listener->count++] = event;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(pulled, vmm_that_polls_is_told_once, TEST_LIMIT)
+{
+	struct listener listener[2] = { { .vmm = &self->vmm } };
+	struct amd_viommu_vm_init init;
+	struct vmm idle = { .node = node_open() };
+	struct pollfd fds[2];
+	pthread_t thread[2];
+	unsigned int i;
+
+	/* One has a device at work, the other has none. */
+	ASSERT_LE(0, idle.node);
+	ASSERT_EQ(0, node_init(idle.node, self->vmm.host, self->dev.vfio.name, self->dev.vfio.group,
+			       &init));
+	idle.handle = init.handle;
+	listener[1].vmm = &idle;
+	for (i = 0; i < 2; i++) {
+		fds[i] = (struct pollfd){ .fd = listener[i].vmm->node, .events = POLLIN };
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, hear, &listener[i]));
+	}
+	sleep_ms(200);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread[i], NULL));
+	pull_and_look(_metadata, &self->iommus, &self->vmm, &self->dev);
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(thread[i], NULL));
+		ASSERT_EQ(1, listener[i].count);
+		EXPECT_EQ(AMD_VIOMMU_EVENT_IOMMU_GONE, listener[i].record[0].type);
+		EXPECT_EQ(listener[i].vmm->handle, listener[i].record[0].handle);
+		EXPECT_EQ(0, listener[i].record[0].lost);
+		EXPECT_EQ(1, listener[i].record[0].sequence);
+	}
+	EXPECT_EQ(0, poll(fds, 2, 300));
+	close(idle.node);
+	vmm_close(&self->vmm);
+	vmm_release(&self->dev);
 	works_again(_metadata, self);
 }
 
