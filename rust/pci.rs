@@ -6,7 +6,7 @@ mod driver;
 mod topology;
 
 pub use driver::FixedAdapter;
-pub use topology::{for_each_alias, is_port, shares_fate};
+pub use topology::{for_each_alias, is_port, may_share_id, shares_fate};
 
 use crate::bindings::{self, shim};
 use core::ptr::NonNull;

@@ -69,6 +69,12 @@ fn has_flag(pdev: &Device, flag: bindings::pci_dev_flags) -> bool {
     u32::from(flags) & flag != 0
 }
 
+/// Whether the function has a bus behind it.
+fn has_bus(pdev: &Device) -> bool {
+    // SAFETY: The device is live; the type of its header never changes.
+    u32::from(unsafe { (*as_raw(pdev)).hdr_type }) != bindings::PCI_HEADER_TYPE_NORMAL
+}
+
 /// ID that requests carry when this bridge takes them over from the bus behind it.
 fn taken_over(bridge: &Device) -> Option<u16> {
     // SAFETY: The device is live.
@@ -109,6 +115,16 @@ pub fn for_each_alias(pdev: &Device, mut each: impl FnMut(u16)) {
         }
         at = bridge;
     }
+}
+
+/// Whether requests of another function may carry the requester ID of `pdev`, now or when more functions
+/// have been found: that of a bridge, of a function behind one that puts its own into the requests, or of one
+/// among several of a device, which may have been built to share.
+pub fn may_share_id(pdev: &Device) -> bool {
+    // SAFETY: The device is live.
+    let many = unsafe { shim::pci_multifunction(as_raw(pdev)) };
+    let mut above = core::iter::successors(upstream(pdev), |bridge| upstream(bridge));
+    many || has_bus(pdev) || above.any(|bridge| taken_over(bridge).is_some())
 }
 
 fn acs_enabled(pdev: &Device) -> bool {

@@ -90,12 +90,12 @@ impl Client {
     /// Interrupts of an I/O APIC are not remapped, and a table would take those that come under an ID of
     /// the device for the device's.
     fn remap(&self) -> Result {
-        let segment = self.sbdf().segment;
+        let own = self.sbdf();
         let ids = self.requester.ids();
         if ids.iter().any(|devid| {
             self.host.is_special(Sbdf {
-                segment,
                 devid: *devid,
+                ..own
             })
         }) {
             dev_info!(
@@ -104,7 +104,8 @@ impl Client {
             );
             return Ok(());
         }
-        let remapped = Remapped::new(self.iommu(), &self.pdev, ids)?;
+        let alone = ids.len() == 1 && !self.host.may_share_requester(&self.pdev, own);
+        let remapped = Remapped::new(self.iommu(), &self.pdev, ids, alone)?;
         *self.interrupts.lock() = remapped;
         Ok(())
     }

@@ -295,6 +295,17 @@ impl Host {
         result.map(|()| ids)
     }
 
+    /// Whether another device may have the requester ID of this one, now or when more devices have been
+    /// found.
+    pub(crate) fn may_share_requester(&self, pdev: &pci::Device, own: Sbdf) -> bool {
+        let ivrs = self.ivrs();
+        let mut named = ivrs
+            .iommus()
+            .filter(|ivhd| ivhd.segment == own.segment)
+            .flat_map(|ivhd| ivhd.aliases());
+        kernel_ext::pci::may_share_id(pdev) || named.any(|id| id == own.devid)
+    }
+
     /// Whether two devices belong into one group: by the topology, or because firmware gives their
     /// requests the same ID.
     pub(crate) fn shares_fate(&self, a: &ARef<pci::Device>, b: &ARef<pci::Device>) -> bool {

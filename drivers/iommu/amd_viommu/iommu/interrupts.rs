@@ -205,7 +205,7 @@ pub(crate) struct Remapped {
 
 impl Remapped {
     /// Gives a device a table for all its requester IDs, of which the first is its own. It has none
-    /// of its interrupts yet.
+    /// of its interrupts yet. `alone` says that no other device can have one of the IDs.
     ///
     /// `None` for a device whose interrupts stay as they are: it has some already, they do not go straight
     /// to the CPUs, or the IOMMU does not remap. The ports of PCI Express stay too, whose driver cannot
@@ -214,7 +214,12 @@ impl Remapped {
     /// # Errors
     ///
     /// `ENOMEM`; `ENODEV` when more requester IDs share a table than one can have.
-    pub(crate) fn new(iommu: &Arc<Iommu>, pdev: &pci::Device, ids: &[u16]) -> Result<Option<Self>> {
+    pub(crate) fn new(
+        iommu: &Arc<Iommu>,
+        pdev: &pci::Device,
+        ids: &[u16],
+        alone: bool,
+    ) -> Result<Option<Self>> {
         let parent = iommu.remapper.parent.lock().clone();
         let Some(parent) = parent.filter(|_| !kernel_ext::pci::is_port(pdev)) else {
             return Ok(None);
@@ -222,7 +227,9 @@ impl Remapped {
         let Some(assigned) = Assigned::new(pdev, parent) else {
             return Ok(None);
         };
-        let tables = Tables::new(iommu, irq::device::capacity(pdev), ids)?;
+        // Others may come to share the table of a device that is not alone.
+        let needed = Length::holding(irq::device::capacity(pdev)).filter(|_| alone);
+        let tables = Tables::new(iommu, needed.unwrap_or(Length::MAX), ids)?;
         Ok(tables.map(|tables| Self {
             _assigned: assigned,
             _tables: tables,
@@ -237,13 +244,13 @@ struct Tables {
 }
 
 impl Tables {
-    /// Gives the IDs the table that one of them has, or a new one with `wanted` entries. `None` if the
-    /// hardware does not confirm.
-    fn new(iommu: &Arc<Iommu>, wanted: usize, ids: &[u16]) -> Result<Option<Self>> {
+    /// Gives the IDs the table that one of them has, or a new one of this length. `None` if the hardware
+    /// does not confirm.
+    fn new(iommu: &Arc<Iommu>, length: Length, ids: &[u16]) -> Result<Option<Self>> {
         let shared = ids.iter().rev().find_map(|id| iommu.remapper.table(*id));
         let table = match shared {
             Some(table) => table,
-            None => InterruptTable::new(iommu.node, iommu.remapper.format, length(wanted, ids))?,
+            None => InterruptTable::new(iommu.node, iommu.remapper.format, length)?,
         };
         let mut tables = Self {
             iommu: iommu.clone(),
@@ -257,15 +264,6 @@ impl Tables {
             }
         }
         Ok(Some(tables))
-    }
-}
-
-/// As many entries as the device can have interrupts. Others may come to share the table of a device that
-/// has several IDs.
-fn length(wanted: usize, ids: &[u16]) -> Length {
-    match ids {
-        [_] => Length::holding(wanted).unwrap_or(Length::MAX),
-        _ => Length::MAX,
     }
 }
 
