@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 #define PCI_NAME_LEN	16
-#define PCI_LIST_MAX	32
+#define PCI_LIST_MAX	128
 
 /* The devices of a search, sorted by name ("0000:00:04.0"). */
 struct pci_list {

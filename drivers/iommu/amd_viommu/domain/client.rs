@@ -50,7 +50,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENODEV` when the device has too many requester IDs.
+    /// `ENOMEM`.
     pub(super) fn new(
         host: Arc<Host>,
         pdev: ARef<pci::Device>,

@@ -213,7 +213,7 @@ impl Remapped {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENODEV` when more requester IDs share a table than one can have.
+    /// `ENOMEM`.
     pub(crate) fn new(
         iommu: &Arc<Iommu>,
         pdev: &pci::Device,
@@ -281,7 +281,7 @@ impl Iommu {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENODEV` when too many IDs use the table. Nothing has changed.
+    /// `ENOMEM`; nothing has changed.
     fn hold(&self, devid: u16, table: &Arc<InterruptTable>) -> Result<bool> {
         let mut holders = self.remapper.holders.lock();
         if let Some(holder) = holders.iter_mut().find(|holder| holder.devid == devid) {
@@ -351,12 +351,22 @@ impl Iommu {
     ///
     /// `EIO` when the hardware does not confirm.
     fn invalidate_table(&self, table: &InterruptTable) -> Result {
-        let ids = table.ids();
+        let mut result = Ok(());
+        let mut rest = usize::MAX;
+        while rest > 0 {
+            let ids = table.ids_before(rest);
+            rest = ids.before();
+            result = result.and(self.invalidate_some_interrupts(ids.list()));
+        }
+        result
+    }
+
+    fn invalidate_some_interrupts(&self, ids: &[u16]) -> Result {
         let mut commands = [Command::default(); Ids::MAX];
-        for (command, id) in commands.iter_mut().zip(ids.list()) {
+        for (command, id) in commands.iter_mut().zip(ids) {
             Stats::count(&self.stats.invalidate_interrupts);
             *command = Command::invalidate_interrupt_table(*id);
         }
-        self.run(commands.get(..ids.list().len()).unwrap_or(&commands))
+        self.run(commands.get(..ids.len()).unwrap_or(&commands))
     }
 }

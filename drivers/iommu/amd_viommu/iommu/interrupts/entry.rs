@@ -79,9 +79,7 @@ impl Entry {
 
 impl parent::Entry for Entry {
     fn number(&self) -> u32 {
-        let ids = self.table.ids();
-        let first = ids.list().first().copied().unwrap_or_default();
-        u32::from(first) << 16 | u32::from(self.index)
+        u32::from(self.table.first_id()) << 16 | u32::from(self.index)
     }
 
     fn message(&self) -> Message {

@@ -10,35 +10,24 @@ use kernel::{
 };
 use kernel_ext::{new_raw_spinlock_irq, pages::Pages, raw_spinlock::RawSpinLockIrq};
 
-/// The requester IDs that use a table.
-#[derive(Clone, Copy)]
+/// Some of the requester IDs that use a table, which may be more than fit on a stack in any context.
 pub(super) struct Ids {
     ids: [u16; Self::MAX],
     count: usize,
+    first: usize,
 }
 
 impl Ids {
-    /// The most IDs of one table. Every change of an entry names all of them to the hardware, with locks
-    /// held under which no memory can be had.
+    /// The most at a time.
     pub(super) const MAX: usize = 32;
 
     pub(super) fn list(&self) -> &[u16] {
         self.ids.get(..self.count).unwrap_or_default()
     }
 
-    fn push(&mut self, id: u16) -> Result {
-        *self.ids.get_mut(self.count).ok_or(ENODEV)? = id;
-        self.count += 1;
-        Ok(())
-    }
-
-    fn remove(&mut self, id: u16) {
-        let others = *self;
-        self.count = 0;
-        for other in others.list().iter().filter(|other| **other != id) {
-            // There is room for what was there before.
-            let _ = self.push(*other);
-        }
+    /// How many there are before these.
+    pub(super) fn before(&self) -> usize {
+        self.first
     }
 }
 
@@ -55,7 +44,7 @@ pub(super) struct InterruptTable {
     #[pin]
     places: Mutex<Places>,
     #[pin]
-    ids: RawSpinLockIrq<Ids>,
+    ids: RawSpinLockIrq<KVec<u16>>,
 }
 
 impl InterruptTable {
@@ -67,17 +56,13 @@ impl InterruptTable {
     pub(super) fn new(node: i32, format: Format, length: Length) -> Result<Arc<Self>> {
         let mem = Pages::new(node, length.bytes(format))?;
         let table = Table::new(mem.address(), length).ok_or(EINVAL)?;
-        let none = Ids {
-            ids: [0; Ids::MAX],
-            count: 0,
-        };
         Arc::pin_init(
             pin_init!(Self {
                 mem,
                 table,
                 format,
                 places <- new_mutex!(Places::new(length), "amd_viommu::interrupt_places"),
-                ids <- new_raw_spinlock_irq!(none, "amd_viommu::interrupt_ids"),
+                ids <- new_raw_spinlock_irq!(KVec::new(), "amd_viommu::interrupt_ids"),
             }),
             GFP_KERNEL,
         )
@@ -93,23 +78,51 @@ impl InterruptTable {
         self.format
     }
 
-    /// The requester IDs that use it now.
-    pub(super) fn ids(&self) -> Ids {
-        *self.ids.lock()
+    /// The requester ID that has used it for the longest time.
+    pub(super) fn first_id(&self) -> u16 {
+        self.ids.lock().first().copied().unwrap_or_default()
     }
 
-    /// Adds a requester ID.
+    /// The last of the requester IDs that use it, not counting those from place `end` on.
+    ///
+    /// Who goes on with what is before these misses none, even if IDs come and go meanwhile: new ones are
+    /// added at the end, and those behind one that goes move to the front.
+    pub(super) fn ids_before(&self, end: usize) -> Ids {
+        let all = self.ids.lock();
+        let end = end.min(all.len());
+        let first = end.saturating_sub(Ids::MAX);
+        let mut some = Ids {
+            ids: [0; Ids::MAX],
+            count: end - first,
+            first,
+        };
+        for (place, id) in some.ids.iter_mut().zip(all.iter().skip(first)) {
+            *place = *id;
+        }
+        some
+    }
+
+    /// Adds a requester ID. Callers take turns with those of [`InterruptTable::remove`].
     ///
     /// # Errors
     ///
-    /// `ENODEV` when there are too many.
+    /// `ENOMEM`.
     pub(super) fn add(&self, id: u16) -> Result {
-        self.ids.lock().push(id)
+        // There is no memory to be had, nor to be given back, under a raw lock.
+        let count = self.ids.lock().len();
+        let mut more = KVec::with_capacity(count + 1, GFP_KERNEL)?;
+        let mut ids = self.ids.lock();
+        more.extend_from_slice(&ids, GFP_ATOMIC)?;
+        more.push(id, GFP_ATOMIC)?;
+        core::mem::swap(&mut *ids, &mut more);
+        drop(ids);
+        drop(more);
+        Ok(())
     }
 
     /// Takes a requester ID away.
     pub(super) fn remove(&self, id: u16) {
-        self.ids.lock().remove(id);
+        self.ids.lock().retain(|other| *other != id);
     }
 
     /// Takes places, see [`Places::take`].
