@@ -50,6 +50,11 @@ impl LockedDevice {
         // INVARIANT: Only made when the lock has been taken.
         taken.then(|| Self { dev })
     }
+
+    /// Whether it is the lock of this device.
+    pub fn is_of(&self, dev: &Device) -> bool {
+        core::ptr::eq(&*self.dev, dev)
+    }
 }
 
 impl core::ops::Deref for LockedDevice {

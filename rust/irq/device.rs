@@ -5,6 +5,7 @@
 use super::parent::{MsiParent, Unit};
 use crate::{
     bindings::{self, shim},
+    device::{self, LockedDevice},
     pci::as_raw,
 };
 use kernel::{
@@ -29,12 +30,12 @@ pub fn capacity(pdev: &Device) -> usize {
 /// A device whose interrupts go through a unit. Dropping it gives the device back the domain that it had
 /// before.
 ///
-/// No driver must be bound to the device when it is made or dropped: interrupts that exist keep the
-/// domain that they were made from, and go with the driver.
+/// Interrupts that exist, and what a driver needs to make some, keep the domain that they were made from, and go
+/// with the driver. So there is none when the device changes its domain.
 pub struct Assigned<U: Unit> {
     pdev: ARef<Device>,
     before: *mut bindings::irq_domain,
-    _parent: Arc<MsiParent<U>>,
+    parent: Arc<MsiParent<U>>,
 }
 
 // SAFETY: The pointer is only given back to the device.
@@ -44,8 +45,13 @@ unsafe impl<U: Unit> Sync for Assigned<U> {}
 
 impl<U: Unit> Assigned<U> {
     /// Puts a device behind a unit. `None` if something else than the CPUs' vectors is behind the
-    /// device already, or if it has interrupts now, which go on as they are.
-    pub fn new(pdev: &Device, parent: Arc<MsiParent<U>>) -> Option<Self> {
+    /// device already, or if it has a driver or interrupts now, which go on as they are.
+    ///
+    /// The lock is that of the device: it keeps drivers away.
+    pub fn new(pdev: &Device, lock: &LockedDevice, parent: Arc<MsiParent<U>>) -> Option<Self> {
+        if !lock.is_of(pdev.as_ref()) || device::has_driver(lock) {
+            return None;
+        }
         let raw = as_raw(pdev);
         // SAFETY: The device is live.
         let before = unsafe {
@@ -54,19 +60,23 @@ impl<U: Unit> Assigned<U> {
             }
             shim::msi_domain(raw)
         };
-        // SAFETY: The device is live, and the domain is kept by `_parent` until the device has its old
+        // SAFETY: The device is live, and the domain is kept by `parent` until the device has its old
         // one again.
         unsafe { shim::set_msi_domain(raw, parent.as_raw()) };
         Some(Self {
             pdev: pdev.into(),
             before,
-            _parent: parent,
+            parent,
         })
     }
 }
 
 impl<U: Unit> Drop for Assigned<U> {
     fn drop(&mut self) {
+        // Whoever gives a device back that has a driver nevertheless leaves it the unit for good.
+        if device::has_driver(self.pdev.as_ref()) {
+            core::mem::forget(self.parent.clone());
+        }
         // SAFETY: A counted reference keeps the device; the domain before is that of its bus, which
         // outlives it.
         unsafe { shim::set_msi_domain(as_raw(&self.pdev), self.before) };

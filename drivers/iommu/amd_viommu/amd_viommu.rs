@@ -16,7 +16,7 @@
 //! From the outside in; a lock further down may be taken while those above are held:
 //!
 //! 1. [`driver`]'s mutex of a PCI function;
-//! 2. the locks of devices (`offline` and removal only, by trying);
+//! 2. the locks of devices (by trying, so claiming may do that below 5 as well);
 //! 3. the IOMMU core's probe lock, then a group's mutex;
 //! 4. a guest's mutex, or that of an IOMMU's template, then that of its external interrupts;
 //! 5. [`domain::host`]'s mutex of claiming, then its list of claimed devices;

@@ -34,7 +34,7 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
     if crate::iommu::is_function(pdev) {
         return Err(ENODEV);
     }
-    if is_in_use(pdev) {
+    let Some(unused) = lock_unused(pdev) else {
         if !kernel_ext::pci::is_bridge(pdev) {
             dev_info!(
                 pdev,
@@ -42,7 +42,7 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
             );
         }
         return Err(ENODEV);
-    }
+    };
     let accepts = iommu.accepts();
     let requester = Requester::new(&host, iommu, pdev, info)?;
     if !accepts {
@@ -60,7 +60,7 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
         );
         return decline(&requester);
     }
-    let client = Client::new(host.clone(), pdev.clone(), requester)?;
+    let client = Client::new(host.clone(), pdev.clone(), &unused, requester)?;
     host.add_client(&client).inspect_err(|_| client.release())?;
     Ok(client)
 }
@@ -79,13 +79,11 @@ fn decline(requester: &Requester) -> Result<Arc<Client>> {
     Err(ENODEV)
 }
 
-/// Whether a driver has the device, or is getting it at this moment.
-fn is_in_use(pdev: &pci::Device) -> bool {
+/// The lock of a device that no driver has, nor is getting at this moment. None gets it while the lock is
+/// held.
+fn lock_unused(pdev: &pci::Device) -> Option<LockedDevice> {
     let dev: &Device = pdev.as_ref();
-    match LockedDevice::try_new(dev.into()) {
-        Some(lock) => device::has_driver(&lock),
-        None => true,
-    }
+    LockedDevice::try_new(dev.into()).filter(|lock| !device::has_driver(lock))
 }
 
 struct Name<'a>(&'a pci::Device);

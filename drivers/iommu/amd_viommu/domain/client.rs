@@ -21,7 +21,10 @@ use kernel::{
     str::CStr,
     sync::{aref::ARef, Arc, Mutex},
 };
-use kernel_ext::iommu::{self, Capability, Regions, Reserved};
+use kernel_ext::{
+    device::LockedDevice,
+    iommu::{self, Capability, Regions, Reserved},
+};
 use life::Life;
 
 /// Writes here are interrupts, and never translated (hardware reference 3.9).
@@ -46,7 +49,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Takes a device over. What its entry says about memory stays as it is until the core attaches a
-    /// domain; its interrupts go through a table from now on.
+    /// domain; its interrupts go through a table from now on. The lock is the device's.
     ///
     /// # Errors
     ///
@@ -54,6 +57,7 @@ impl Client {
     pub(super) fn new(
         host: Arc<Host>,
         pdev: ARef<pci::Device>,
+        lock: &LockedDevice,
         requester: Requester,
     ) -> Result<Arc<Self>> {
         let open = requester.passes_through();
@@ -81,7 +85,7 @@ impl Client {
             client.requester.open()?;
             client.life.lock().open = true;
         }
-        client.remap()?;
+        client.remap(lock)?;
         client.happen(Event::Probe, None)?;
         Stats::count(&client.iommu().stats().devices);
         Ok(client)
@@ -89,7 +93,7 @@ impl Client {
 
     /// Interrupts of an I/O APIC are not remapped, and a table would take those that come under an ID of
     /// the device for the device's.
-    fn remap(&self) -> Result {
+    fn remap(&self, lock: &LockedDevice) -> Result {
         let own = self.sbdf();
         let ids = self.requester.ids();
         if ids.iter().any(|devid| {
@@ -105,7 +109,7 @@ impl Client {
             return Ok(());
         }
         let alone = ids.len() == 1 && !self.host.may_share_requester(&self.pdev, own);
-        let remapped = Remapped::new(self.iommu(), &self.pdev, ids, alone)?;
+        let remapped = Remapped::new(self.iommu(), &self.pdev, lock, ids, alone)?;
         *self.interrupts.lock() = remapped;
         Ok(())
     }

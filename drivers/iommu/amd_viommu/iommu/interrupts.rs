@@ -24,10 +24,13 @@ use hw::{
     regs::Efr,
 };
 use kernel::{bindings, new_mutex, pci, prelude::*, str::CStr, sync::Arc, sync::Mutex};
-use kernel_ext::irq::{
-    self,
-    device::Assigned,
-    parent::{self, Message, MsiParent, Route, Unit},
+use kernel_ext::{
+    device::LockedDevice,
+    irq::{
+        self,
+        device::Assigned,
+        parent::{self, Message, MsiParent, Route, Unit},
+    },
 };
 use table::{Ids, InterruptTable};
 
@@ -205,7 +208,7 @@ pub(crate) struct Remapped {
 
 impl Remapped {
     /// Gives a device a table for all its requester IDs, of which the first is its own. It has none
-    /// of its interrupts yet. `alone` says that no other device can have one of the IDs.
+    /// of its interrupts yet, nor a driver, which the device's lock keeps away. `alone` says that no other device can have one of the IDs.
     ///
     /// `None` for a device whose interrupts stay as they are: it has some already, they do not go straight
     /// to the CPUs, or the IOMMU does not remap. The ports of PCI Express stay too, whose driver cannot
@@ -217,6 +220,7 @@ impl Remapped {
     pub(crate) fn new(
         iommu: &Arc<Iommu>,
         pdev: &pci::Device,
+        lock: &LockedDevice,
         ids: &[u16],
         alone: bool,
     ) -> Result<Option<Self>> {
@@ -224,7 +228,7 @@ impl Remapped {
         let Some(parent) = parent.filter(|_| !kernel_ext::pci::is_port(pdev)) else {
             return Ok(None);
         };
-        let Some(assigned) = Assigned::new(pdev, parent) else {
+        let Some(assigned) = Assigned::new(pdev, lock, parent) else {
             return Ok(None);
         };
         // Others may come to share the table of a device that is not alone.
