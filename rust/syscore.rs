@@ -44,11 +44,12 @@ impl<T: Shutdown> Registration<T> {
             .cast::<c_void>();
         pin_init!(&this in Self {
             core <- Opaque::ffi_init(move |slot: *mut bindings::syscore| {
+                let ops: &'static _ = &Self::OPS;
                 // SAFETY: `slot` is memory for the whole structure; the list node is initialised
                 // by the registration below.
                 unsafe {
                     slot.write_bytes(0, 1);
-                    (*slot).ops = &Self::OPS;
+                    (*slot).ops = ops;
                     (*slot).data = data;
                 }
             }),

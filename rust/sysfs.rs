@@ -89,9 +89,10 @@ impl<C: Command> CommandFile<C> {
     /// What sysfs answers.
     pub fn new(dev: &Device<Bound>) -> Result<Self> {
         let dev: &Device = dev;
+        let attribute: &'static _ = &Self::ATTRIBUTE;
         // SAFETY: The attribute is static, the device live and bound.
         to_result(unsafe {
-            bindings::device_create_file(crate::device::as_raw(dev), &Self::ATTRIBUTE)
+            bindings::device_create_file(crate::device::as_raw(dev), attribute)
         })?;
         // INVARIANT: Created above.
         Ok(Self {

@@ -89,14 +89,16 @@ impl<D: Driver> PagingDomain<D> {
         let domain = KBox::pin_init(
             pin_init!(Self {
                 table <- Opaque::ffi_init(move |slot: *mut Table<D>| {
+                    let driver_ops: &'static _ = &Self::DRIVER_OPS;
+                    let domain_ops: &'static _ = &ops::Callbacks::<D>::DOMAIN;
                     // SAFETY: `slot` is memory for the whole structure, which starts with
                     // `pt_iommu` by the contract of `Format`.
                     unsafe {
                         slot.write_bytes(0, 1);
                         let table = slot.cast::<bindings::pt_iommu>();
-                        (*table).driver_ops = &Self::DRIVER_OPS;
+                        (*table).driver_ops = driver_ops;
                         (*table).nid = node;
-                        (*table).domain.ops = &ops::Callbacks::<D>::DOMAIN;
+                        (*table).domain.ops = domain_ops;
                     }
                 }),
                 top_lock <- Opaque::ffi_init(|slot| {

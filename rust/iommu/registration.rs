@@ -113,8 +113,9 @@ unsafe extern "C" fn show<I, A: Attribute<I>>(
 impl<I: 'static, A: Attribute<I>, B: Attribute<I>> Folder<I, A, B> {
     /// Creates the folder on the class device of a registered instance. It goes with the device.
     fn create(dev: *mut bindings::device, name: &'static CStr) -> Result {
-        let mut list: [*const bindings::attribute; 3] =
-            [&Self::FIRST.attr, &Self::SECOND.attr, core::ptr::null()];
+        let first: &'static _ = &Self::FIRST.attr;
+        let second: &'static _ = &Self::SECOND.attr;
+        let mut list: [*const bindings::attribute; 3] = [first, second, core::ptr::null()];
         // SAFETY: All zeroes is a group without attributes.
         let mut group: bindings::attribute_group = unsafe { core::mem::zeroed() };
         group.name = name.as_char_ptr();

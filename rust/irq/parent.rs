@@ -117,11 +117,12 @@ impl<U: Unit> MsiParent<U> {
     /// `ENOMEM`.
     pub fn new(unit: Arc<U>, id: u32) -> Result<Self> {
         let data = core::ptr::from_ref::<U>(&unit).cast_mut().cast();
+        let operations: &'static _ = &Callbacks::<U>::DOMAIN;
         // SAFETY: The operations and both names are static, the callbacks expect this data, and the
         // unit outlives the domain.
         let domain = unsafe {
             shim::msi_parent_create(
-                &Callbacks::<U>::DOMAIN,
+                operations,
                 data,
                 U::NAME.as_char_ptr(),
                 id,
@@ -285,13 +286,14 @@ unsafe extern "C" fn alloc<U: Unit>(
 unsafe fn install<U: Unit>(domain: *mut bindings::irq_domain, virq: c_uint, entry: KBox<U::Entry>) {
     let number = entry.number();
     let data = KBox::into_raw(entry).cast();
+    let chip: &'static _ = &Callbacks::<U>::CHIP;
     // SAFETY: By the function's contract. The chip is static; the core does not write to it.
     unsafe {
         bindings::irq_domain_set_hwirq_and_chip(
             domain,
             virq,
             number as usize,
-            &Callbacks::<U>::CHIP,
+            chip,
             data,
         );
     }

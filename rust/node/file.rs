@@ -257,13 +257,14 @@ impl<T: Node> Registration<T> {
         try_pin_init!(Self {
             // INVARIANT: Registered, or there is no such value.
             misc <- Opaque::try_ffi_init(|slot: *mut bindings::miscdevice| {
-                // SAFETY: `slot` is memory for the device, which stays where it is until `drop`. All
-                // zeroes is a device without anything.
+                let operations: &'static _ = &Callbacks::<T>::FILE;
+                // SAFETY: `slot` is memory for the device, which stays where it is until `drop`, and the
+                // operations are static. All zeroes is a device without anything.
                 unsafe {
                     slot.write(zeroed());
                     (*slot).minor = bindings::MISC_DYNAMIC_MINOR as c_int;
                     (*slot).name = T::NAME.as_char_ptr();
-                    (*slot).fops = &Callbacks::<T>::FILE;
+                    (*slot).fops = operations;
                     to_result(bindings::misc_register(slot))
                 }
             }),
