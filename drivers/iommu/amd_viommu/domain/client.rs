@@ -79,16 +79,22 @@ impl Client {
             }? Error),
             GFP_KERNEL,
         )?;
-        // The core does not let the first attachment fail, so that it may need no memory.
-        client.requester.reserve()?;
-        if open {
-            client.requester.open()?;
-            client.life.lock().open = true;
-        }
-        client.remap(lock)?;
-        client.happen(Event::Probe, None)?;
+        client
+            .take_over(open, lock)
+            .inspect_err(|_| client.close(&mut client.life.lock()))?;
         Stats::count(&client.iommu().stats().devices);
         Ok(client)
+    }
+
+    fn take_over(&self, open: bool, lock: &LockedDevice) -> Result {
+        // The core does not let the first attachment fail, so that it may need no memory.
+        self.requester.reserve()?;
+        if open {
+            self.requester.open()?;
+            self.life.lock().open = true;
+        }
+        self.remap(lock)?;
+        self.happen(Event::Probe, None)
     }
 
     /// Interrupts of an I/O APIC are not remapped, and a table would take those that come under an ID of
