@@ -119,6 +119,8 @@ pub mod shim {
 
         #[link_name = "kernel_ext_has_x2apic"]
         pub safe fn has_x2apic() -> bool;
+        #[link_name = "kernel_ext_highest_apic_id"]
+        pub safe fn highest_apic_id() -> u32;
         #[link_name = "kernel_ext_msi_parent_create"]
         pub fn msi_parent_create(
             ops: *const irq_domain_ops,

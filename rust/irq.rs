@@ -29,6 +29,11 @@ pub fn has_wide_apic_ids() -> bool {
     shim::has_x2apic()
 }
 
+/// The highest ID that a local APIC has by now. CPUs that are plugged in may bring higher ones.
+pub fn highest_apic_id() -> u32 {
+    shim::highest_apic_id()
+}
+
 /// Handles an interrupt.
 pub trait Handler: Send + Sync + 'static {
     /// Runs in a kernel thread of its own and may sleep.

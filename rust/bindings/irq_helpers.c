@@ -3,6 +3,7 @@
  * Shims about interrupts: locks that may be taken under those of the interrupt
  * core, and what an MSI parent domain needs to know of x86.
  */
+#include <linux/cpumask.h>
 #include <linux/irq.h>
 #include <linux/irqchip/irq-msi-lib.h>
 #include <linux/irqdomain.h>
@@ -15,6 +16,7 @@
 #include <asm/hw_irq.h>
 #include <asm/irqdomain.h>
 #include <asm/msi.h>
+#include <asm/smp.h>
 
 #include "irq_helpers.h"
 
@@ -51,6 +53,21 @@ void kernel_ext_raw_spin_assert_is_held(raw_spinlock_t *lock)
 bool kernel_ext_has_x2apic(void)
 {
 	return x2apic_mode;
+}
+
+/* Of the CPUs that have been found. One that is plugged in has none before. */
+u32 kernel_ext_highest_apic_id(void)
+{
+	u32 highest = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		u32 id = cpu_physical_id(cpu);
+
+		if (id != BAD_APICID)
+			highest = max(highest, id);
+	}
+	return highest;
 }
 
 /*

@@ -24,6 +24,7 @@ void kernel_ext_raw_spin_assert_is_held(raw_spinlock_t *lock);
 
 /* Whether APIC IDs have 32 bits. */
 bool kernel_ext_has_x2apic(void);
+u32 kernel_ext_highest_apic_id(void);
 
 /* A domain between the MSI of devices and the vectors of CPUs. */
 struct irq_domain *

@@ -8,6 +8,10 @@ vm_cpu=EPYC
 vm_no_builtin=amd_iommu=off
 # IOMMUs of the hardware model, one or two.
 vm_iommus=1
+# Features that firmware claims for it besides those that it has: bits of the register.
+vm_claimed=0
+# What the driver cannot but do wrong then, as scripts/check-model puts it.
+vm_expected=
 
 # Sets $iommu: the hardware that is to be tested, for the VM of this name. The IOMMU of the model is described
 # by a table of ours, and brings a device whose requests can carry everything that it looks at.
@@ -23,7 +27,7 @@ describe_iommu_model()
 	local ioapic=ioapic=0,00:14.0
 	preset=${settings##*preset=}
 	read -r efr efr2 < <(in_root "$build/cargo-qemu/release/features" "${preset%%,*}")
-	features=("efr=$efr" "efr2=$efr2")
+	features=("efr=$(printf '0x%x' $((efr | vm_claimed)))" "efr2=$efr2")
 	words=("iommu=00:0f.0,0xfed80000" "${features[@]}" all "$ioapic")
 	iommu=(-device "amd-viommu-hw,id=iommu,addr=0xf,bus=pcie.0,stats=$(model_statistics "$1"),$settings")
 	if [ "$vm_iommus" = 2 ]; then
@@ -76,7 +80,7 @@ check_model()
 {
 	local files=("$(model_statistics "$1")")
 	[ "$vm_iommus" = 1 ] || files+=("$(model_statistics "$1-second")")
-	in_root "$scripts/check-model" "${files[@]}"
+	in_root "$scripts/check-model" ${vm_expected:+--expect "$vm_expected"} "${files[@]}"
 }
 
 # Sets $devices: the IOMMU and what is behind it. Nothing survives a run: writes to the disks go to

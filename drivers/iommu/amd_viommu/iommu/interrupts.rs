@@ -21,7 +21,7 @@ use host_vector::Own;
 use hw::{
     command::Command,
     interrupt::{self, Format, Interrupts, Length},
-    regs::Efr,
+    regs::{self, Control, Efr},
 };
 use kernel::{bindings, new_mutex, pci, prelude::*, str::CStr, sync::Arc, sync::Mutex};
 use kernel_ext::{
@@ -178,15 +178,12 @@ impl Remapping {
     ///
     /// `ENOMEM`.
     pub(crate) fn start(iommu: Arc<Iommu>) -> Result<Self> {
-        if iommu.remapper.remaps {
+        if let Some(obstacle) = iommu.obstacle_to_remapping() {
+            dev_info!(iommu.dev, "{}: interrupts are not remapped\n", obstacle);
+        } else {
             let unit = Arc::new(Host(iommu.clone()), GFP_KERNEL)?;
             let parent = Arc::new(MsiParent::new(unit, iommu.index)?, GFP_KERNEL)?;
             *iommu.remapper.parent.lock() = Some(parent);
-        } else {
-            dev_info!(
-                iommu.dev,
-                "IVRS lists no I/O APIC: interrupts are not remapped\n"
-            );
         }
         Ok(Self(iommu))
     }
@@ -280,6 +277,21 @@ impl Drop for Tables {
 }
 
 impl Iommu {
+    /// Why interrupts cannot be remapped, if so.
+    fn obstacle_to_remapping(&self) -> Option<&'static str> {
+        let remapper = &self.remapper;
+        let control = Control(self.registers.read(regs::CONTROL));
+        if !remapper.remaps {
+            Some("IVRS lists no I/O APIC")
+        } else if (control.ga_en(), control.xt_en()) != (remapper.ga_en(), remapper.xt_en()) {
+            Some("the hardware refuses the interrupt entries of its features")
+        } else if !remapper.format.names(irq::highest_apic_id()) {
+            Some("a CPU has an APIC ID that interrupt entries cannot name")
+        } else {
+            None
+        }
+    }
+
     /// Sends the interrupts of a requester ID through a table, unless they go through one already. True if
     /// the hardware has confirmed that.
     ///

@@ -89,6 +89,11 @@ impl Format {
         }
     }
 
+    /// Whether entries can name the local APIC with this ID.
+    pub const fn names(self, apic: u32) -> bool {
+        matches!(self, Self::Long { wide: true }) || apic <= 0xFF
+    }
+
     /// The entry that sends an interrupt along `route`.
     ///
     /// Returns `None` for an APIC ID that the hardware does not understand.
@@ -97,7 +102,7 @@ impl Format {
             Self::Short => u8::try_from(route.destination)
                 .ok()
                 .map(|destination| short(route, destination)),
-            Self::Long { wide } => (wide || route.destination <= 0xFF).then(|| long(route)),
+            Self::Long { .. } => self.names(route.destination).then(|| long(route)),
         }
     }
 

@@ -95,9 +95,15 @@ impl parent::Entry for Entry {
     }
 
     fn redirect(&self, route: Route) {
-        // The vector has moved already. Hardware that does not confirm has been reported; an APIC that
-        // cannot be named is none that the kernel uses.
-        let _ = self.send(route);
+        // The vector has moved already. Hardware that does not confirm has been reported. Only a CPU that
+        // was plugged in later can have an APIC that cannot be named.
+        if self.send(route) == Err(EINVAL) {
+            dev_err!(
+                self.iommu.dev,
+                "interrupt entries cannot name APIC {}, to which an interrupt has moved\n",
+                route.destination
+            );
+        }
     }
 
     fn deactivate(&self) {
