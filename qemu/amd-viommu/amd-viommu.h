@@ -8,6 +8,7 @@
 #include "qemu/notify.h"
 #include "qemu/thread.h"
 #include "exec/memory.h"
+#include "hw/pci/msi.h"
 #include "hw/pci/pci_device.h"
 #include "qom/object.h"
 
@@ -64,9 +65,16 @@ struct viommu_stats {
 	struct viommu_counter mapped;
 	/* Failures of the host's IOMMU for the guest that were repaired without a reset of the guest. */
 	struct viommu_counter repaired;
-	/* What the kernel reports, and what it could not. */
+	/* Interrupts of the guest's IOMMU that KVM has not sent. */
+	struct viommu_counter sent;
+	/*
+	 * What the kernel reports, what of that nobody here knows, what it could not report, and how
+	 * often the hardware could not.
+	 */
 	struct viommu_counter events[VIOMMU_EVENTS_KNOWN];
+	struct viommu_counter events_unknown;
 	uint64_t events_lost;
+	struct viommu_counter overflows;
 };
 
 /* A device behind the IOMMU. */
@@ -133,14 +141,20 @@ struct AmdViommu {
 	/* The host's IOMMU does not exist any more, and how often the guest may be resumed for that. */
 	bool gone;
 	unsigned int resumes;
-	/* It has failed for the guest, and not been reset since. Protected by the big lock. */
+	/*
+	 * It has failed for the guest, and not been reset since; reports were lost. Protected by the
+	 * big lock.
+	 */
 	bool failed;
+	bool lossy;
 
 	/* Signalled for the interrupts of the guest's IOMMU, if there are any. */
 	EventNotifier interrupt;
 	bool interrupts;
-	/* KVM's route to the guest's MSI, or -1. */
+	/* KVM's route to the guest's MSI, or -1, and what it sends; a property: there is to be none. */
 	int route;
+	MSIMessage routed;
+	bool no_kvm_msi;
 
 	MemoryRegion window;
 	MemoryRegion registers;
@@ -224,6 +238,7 @@ void viommu_count(AmdViommu *s, struct viommu_counter *counter);
 void viommu_count_call(AmdViommu *s, unsigned int number);
 void viommu_count_trap(AmdViommu *s, uint64_t offset, bool is_write);
 void viommu_count_stop(AmdViommu *s, uint64_t us);
+void viommu_count_lost(AmdViommu *s, uint64_t events);
 void viommu_write_stats(AmdViommu *s, Error **errp);
 
 #endif

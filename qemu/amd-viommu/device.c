@@ -8,7 +8,6 @@
 #include "amd-viommu.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "hw/pci/msi.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/qdev-properties.h"
 #include "hw/qdev-properties-system.h"
@@ -174,6 +173,8 @@ static const Property viommu_properties[] = {
 	DEFINE_PROP_STRING("devices", AmdViommu, device_ids),
 	DEFINE_PROP_STRING("stats", AmdViommu, stats_path),
 	DEFINE_PROP_UINT64("mmio", AmdViommu, mmio, MMIO_BASE),
+	/* For tests: as if KVM sent no interrupts; vfio-pci has the same. */
+	DEFINE_PROP_BOOL("x-no-kvm-msi", AmdViommu, no_kvm_msi, false),
 };
 
 static const VMStateDescription viommu_vmstate = {

@@ -69,17 +69,40 @@ static void viommu_show(AmdViommu *s, const struct amd_viommu_event *event)
 	}
 }
 
-static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
+/* Any record may tell of losses before it. That there are some is said once. */
+static void viommu_take_losses(AmdViommu *s, const struct amd_viommu_event *event)
 {
-	struct viommu_counter *counter;
+	bool overflow = event->flags & AMD_VIOMMU_EVENT_OVERFLOW;
 
-	if (event->version != AMD_VIOMMU_EVENT_VERSION || event->type >= VIOMMU_EVENTS_KNOWN)
+	if (!event->lost && !overflow)
 		return;
+	viommu_count_lost(s, event->lost);
+	if (overflow)
+		viommu_count(s, &s->stats.overflows);
+	if (!s->lossy)
+		error_report(TYPE_AMD_VIOMMU ": reports of the kernel were lost (said once, counted as %s)",
+			     overflow ? "events-overflows" : "events-lost");
+	s->lossy = true;
+}
+
+static void viommu_take_unknown(AmdViommu *s, const struct amd_viommu_event *event)
+{
+	if (!s->stats.events_unknown.count)
+		error_report(TYPE_AMD_VIOMMU ": the kernel reports what is not known here: type %u (said once, counted as event-unknown)",
+			     event->type);
+	viommu_count(s, &s->stats.events_unknown);
+}
+
+static void viommu_take_known(AmdViommu *s, const struct amd_viommu_event *event)
+{
+	struct viommu_counter *counter = &s->stats.events[event->type];
+
 	if (event->type == AMD_VIOMMU_EVENT_HARDWARE)
 		s->failed = true;
-	counter = &s->stats.events[event->type];
 	viommu_count(s, counter);
-	s->stats.events_lost += event->lost;
+	/* It tells of losses only. */
+	if (event->type == AMD_VIOMMU_EVENT_LOST)
+		return;
 	if (counter->count <= MOST_SHOWN)
 		viommu_show(s, event);
 	if (counter->count == MOST_SHOWN)
@@ -87,21 +110,44 @@ static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
 			     viommu_event_name(event->type));
 }
 
+static void viommu_take(AmdViommu *s, const struct amd_viommu_event *event)
+{
+	viommu_take_losses(s, event);
+	if (event->type < VIOMMU_EVENTS_KNOWN)
+		viommu_take_known(s, event);
+	else
+		viommu_take_unknown(s, event);
+}
+
+/* Records of a later version of the kernel are larger, and begin with the same words. */
+static void viommu_take_all(AmdViommu *s, const uint8_t *records, size_t length)
+{
+	struct amd_viommu_event event;
+
+	while (length >= sizeof(event)) {
+		memcpy(&event, records, sizeof(event));
+		viommu_take(s, &event);
+		event.size = MAX(event.size, sizeof(event));
+		if (event.size > length)
+			return;
+		records += event.size;
+		length -= event.size;
+	}
+}
+
 /* Whether more may wait. */
 static bool viommu_read_some_events(AmdViommu *s)
 {
-	struct amd_viommu_event events[READ_AT_ONCE];
-	ssize_t got;
-	size_t n;
+	uint8_t records[READ_AT_ONCE * sizeof(struct amd_viommu_event)];
+	ssize_t got = read(s->fd, records, sizeof(records));
 
-	got = read(s->fd, events, sizeof(events));
 	if (got < 0 && errno != EAGAIN && errno != EINTR) {
 		error_report(TYPE_AMD_VIOMMU ": reading events: %s", strerror(errno));
 		qemu_set_fd_handler(s->fd, NULL, NULL, NULL);
 	}
-	for (n = 0; got > 0 && n < got / sizeof(*events); n++)
-		viommu_take(s, &events[n]);
-	return got == sizeof(events);
+	if (got > 0)
+		viommu_take_all(s, records, got);
+	return got > 0;
 }
 
 static void viommu_read_events(void *opaque)

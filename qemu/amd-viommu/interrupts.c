@@ -2,22 +2,30 @@
 /*
  * The interrupt of the guest's IOMMU. The kernel signals an eventfd, and KVM turns that
  * into the MSI that the guest has set up, without asking here. While the guest has none,
- * or without such a KVM, it comes here and is an MSI like that of any device.
+ * or where KVM does not do that (kernel-irqchip=off, no route is free), it comes here.
  */
 #include "amd-viommu.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
-#include "hw/pci/msi.h"
+#include "hw/i386/apic_internal.h"
 #include "system/kvm.h"
 
+/*
+ * Not msi_notify(), which writes as the function does: Linux never makes an IOMMU a bus
+ * master, and nothing would arrive.
+ */
 static void viommu_interrupt(EventNotifier *notifier)
 {
 	AmdViommu *s = container_of(notifier, AmdViommu, interrupt);
 	PCIDevice *dev = PCI_DEVICE(s);
+	MSIMessage msg;
 
-	if (event_notifier_test_and_clear(notifier) && msi_enabled(dev))
-		msi_notify(dev, 0);
+	if (!event_notifier_test_and_clear(notifier) || !msi_enabled(dev))
+		return;
+	msg = msi_get_message(dev, 0);
+	apic_get_class(NULL)->send_msi(&msg);
+	viommu_count(s, &s->stats.sent);
 }
 
 static void viommu_by_kvm(AmdViommu *s)
@@ -31,6 +39,7 @@ static void viommu_by_kvm(AmdViommu *s)
 	event_notifier_set_handler(&s->interrupt, NULL);
 	if (!kvm_irqchip_add_irqfd_notifier_gsi(kvm_state, &s->interrupt, NULL, route)) {
 		s->route = route;
+		s->routed = msi_get_message(PCI_DEVICE(s), 0);
 		return;
 	}
 	kvm_irqchip_release_virq(kvm_state, route);
@@ -45,11 +54,24 @@ static void viommu_by_us(AmdViommu *s)
 	event_notifier_set_handler(&s->interrupt, viommu_interrupt);
 }
 
+/* A new route is a change of all routes of the machine, which the guest's other writes are not worth. */
+static void viommu_change_route(AmdViommu *s)
+{
+	PCIDevice *dev = PCI_DEVICE(s);
+	MSIMessage msg = msi_get_message(dev, 0);
+
+	if (msg.address == s->routed.address && msg.data == s->routed.data)
+		return;
+	s->routed = msg;
+	kvm_irqchip_update_msi_route(kvm_state, s->route, msg, dev);
+	kvm_irqchip_commit_routes(kvm_state);
+}
+
 void viommu_update_interrupt(AmdViommu *s)
 {
 	PCIDevice *dev = PCI_DEVICE(s);
 
-	if (!s->interrupts || !kvm_msi_via_irqfd_enabled())
+	if (!s->interrupts || s->no_kvm_msi || !kvm_msi_via_irqfd_enabled())
 		return;
 	if (!msi_enabled(dev)) {
 		if (s->route >= 0)
@@ -57,12 +79,14 @@ void viommu_update_interrupt(AmdViommu *s)
 	} else if (s->route < 0) {
 		viommu_by_kvm(s);
 	} else {
-		kvm_irqchip_update_msi_route(kvm_state, s->route, msi_get_message(dev, 0), dev);
-		kvm_irqchip_commit_routes(kvm_state);
+		viommu_change_route(s);
 	}
 }
 
-/* On a host that does not remap interrupts the guest's driver finds events when it looks. */
+/*
+ * A host that does not remap interrupts says EOPNOTSUPP. The guest's driver hears of no event then:
+ * it does not look by itself. For completions it does.
+ */
 bool viommu_interrupts_start(AmdViommu *s, Error **errp)
 {
 	int ret = event_notifier_init(&s->interrupt, 0);
@@ -73,13 +97,17 @@ bool viommu_interrupts_start(AmdViommu *s, Error **errp)
 		return false;
 	}
 	ret = viommu_set_eventfd(s, event_notifier_get_fd(&s->interrupt));
-	if (ret) {
-		warn_report(TYPE_AMD_VIOMMU ": no interrupts from the guest's IOMMU: %s",
-			    strerror(-ret));
-		event_notifier_cleanup(&s->interrupt);
+	if (!ret) {
+		s->interrupts = true;
+		event_notifier_set_handler(&s->interrupt, viommu_interrupt);
 		return true;
 	}
-	s->interrupts = true;
-	event_notifier_set_handler(&s->interrupt, viommu_interrupt);
+	event_notifier_cleanup(&s->interrupt);
+	if (ret != -EOPNOTSUPP) {
+		error_setg_errno(errp, -ret, TYPE_AMD_VIOMMU ": SET_EVENTFD");
+		return false;
+	}
+	warn_report(TYPE_AMD_VIOMMU ": the host does not remap interrupts: "
+		    "the guest's IOMMU has none, and its driver will not hear of faults");
 	return true;
 }

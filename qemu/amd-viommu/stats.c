@@ -46,6 +46,12 @@ void viommu_count_stop(AmdViommu *s, uint64_t us)
 	s->stats.longest_stop_us = MAX(s->stats.longest_stop_us, us);
 }
 
+void viommu_count_lost(AmdViommu *s, uint64_t events)
+{
+	QEMU_LOCK_GUARD(&s->stats.lock);
+	s->stats.events_lost += events;
+}
+
 static void viommu_print(FILE *file, const char *what, const char *name,
 			 const struct viommu_counter *counter)
 {
@@ -85,10 +91,13 @@ static void viommu_print_all(FILE *file, const struct viommu_stats *stats)
 	viommu_print(file, "", "entries-blocked", &stats->blocked);
 	viommu_print(file, "", "entries-detached", &stats->detached);
 	viommu_print(file, "", "failures-repaired", &stats->repaired);
+	viommu_print(file, "", "interrupts-sent", &stats->sent);
 	for (n = 0; n < VIOMMU_CALLS; n++)
 		viommu_print(file, "ioctl-", viommu_call_name(n), &stats->calls[n]);
 	for (n = 0; n < VIOMMU_EVENTS_KNOWN; n++)
 		viommu_print(file, "event-", viommu_event_name(n), &stats->events[n]);
+	viommu_print(file, "event-", "unknown", &stats->events_unknown);
+	viommu_print(file, "events-", "overflows", &stats->overflows);
 	fprintf(file, ",\n  \"events-lost\": %" PRIu64, stats->events_lost);
 	viommu_print_registers(file, "read-", stats->reads);
 	viommu_print_registers(file, "write-", stats->writes);
