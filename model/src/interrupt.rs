@@ -14,8 +14,8 @@
 //! The interrupts of guests of HW-vIOMMU go through the table of the IOMMU's own device-table
 //! entry, see `viommu::external`. That of the IOMMU itself is not remapped.
 //!
-//! There is no guest APIC mode (GAMSup), no GA log and no table of 2048 entries in use
-//! (NumIntRemapSup): bits 10:8 of the data are the delivery mode, of which only 0 and 1 are remapped,
+//! There is no guest APIC mode (GAMSup), no GA log and no index above 511 (NumIntRemapSup):
+//! bits 10:8 of the data are the delivery mode, of which only 0 and 1 are remapped,
 //! so that no index is above 511. Where sources differ over SMI, it is forwarded.
 
 pub mod entry;
@@ -29,7 +29,7 @@ pub(crate) use refuse::{Origin, Refused};
 pub(crate) use table::{Kept, Slot, Table};
 
 use crate::device_table::{DeviceEntry, Half, IntCtl};
-use crate::request::{Answer, Delivery, Message, Request, Translation};
+use crate::request::{Access, Answer, Delivery, Message, Request, Translation};
 use crate::system::System;
 use crate::Iommu;
 
@@ -46,6 +46,15 @@ enum Fate {
     Blocked,
 }
 
+/// What was written to the range of interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// 32 bits at an aligned address.
+    Message,
+    /// Something else, which cannot be sent.
+    Other,
+}
+
 impl Iommu {
     /// Decides over an interrupt of a device. Logs a fault where there is one.
     pub fn interrupt(&mut self, system: &mut dyn System, message: &Message) -> Delivery {
@@ -55,33 +64,41 @@ impl Iommu {
             return message.untouched();
         }
         self.evict_now_and_then();
-        let (fate, guest) = self.fate(system, message);
+        let (fate, guest) = self.fate(system, message, Form::Message);
         self.count_interrupt(fate, guest);
         match fate {
             Fate::Forwarded => message.untouched(),
             Fate::Remapped(target) => message.sent_to(target),
-            Fate::Blocked => {
-                self.counters.aborts += 1;
-                Delivery::Abort
-            }
+            Fate::Blocked => Delivery::Abort,
         }
     }
 
-    /// A write to the range of interrupts of which only the address is known.
+    /// A write to the range of interrupts of which only the address is known: one of 0. That it would
+    /// be remapped cannot be said, so that nothing is sent. An atomic operation is no message at all.
     pub(crate) fn interrupt_without_data(
         &mut self,
         system: &mut dyn System,
         request: &Request,
     ) -> Answer {
+        self.counters.requests += 1;
+        self.judge_pending(system);
+        self.evict_now_and_then();
         let message = Message {
             requester: request.requester,
             address: request.address,
             data: 0,
             pasid: request.pasid,
         };
-        if self.interrupt(system, &message) != message.untouched() {
+        let form = match request.access {
+            Access::Write => Form::Message,
+            _ => Form::Other,
+        };
+        let (fate, guest) = self.fate(system, &message, form);
+        if fate != Fate::Forwarded {
+            self.count_interrupt(Fate::Blocked, guest);
             return Answer::Abort;
         }
+        self.count_interrupt(fate, guest);
         Answer::Forward(Translation {
             address: request.address,
             size: 0x1000,
@@ -90,8 +107,13 @@ impl Iommu {
         })
     }
 
-    /// The fate of an interrupt, and the guest that its device belongs to.
-    fn fate(&mut self, system: &mut dyn System, message: &Message) -> (Fate, Option<u16>) {
+    /// The fate of a write to the range, and the guest that its device belongs to.
+    fn fate(
+        &mut self,
+        system: &mut dyn System,
+        message: &Message,
+        form: Form,
+    ) -> (Fate, Option<u16>) {
         let entry = match self.device_entry_for(system, message.requester, Half::Interrupt) {
             Ok(entry) => entry,
             Err(why) => {
@@ -101,13 +123,21 @@ impl Iommu {
         };
         let guest = entry.viommu_enabled().then(|| entry.guest());
         if !entry.interrupts_valid() {
-            return (Fate::Forwarded, guest);
+            let fate = match form {
+                Form::Message => Fate::Forwarded,
+                Form::Other => Fate::Blocked,
+            };
+            return (fate, guest);
         }
         if let Err(why) = self.entry_rules().check_interrupt(&entry) {
             self.illegal_entry(system, &message.request(), &entry, why);
             return (Fate::Blocked, guest);
         }
-        let fate = self.decide(system, message, &entry).unwrap_or_else(|why| {
+        let decided = match form {
+            Form::Message => self.decide(system, message, &entry),
+            Form::Other => Err(Refused::NOT_PRESENT),
+        };
+        let fate = decided.unwrap_or_else(|why| {
             self.refuse_interrupt(system, message, &entry, why);
             Fate::Blocked
         });
@@ -162,6 +192,9 @@ impl Iommu {
     }
 
     fn count_interrupt(&mut self, fate: Fate, guest: Option<u16>) {
+        if fate == Fate::Blocked {
+            self.counters.aborts += 1;
+        }
         let all = &mut self.counters.device_interrupts;
         let of_guest = guest.map(|gid| all.guests.entry(gid).or_default());
         for fates in [Some(&mut all.fates), of_guest].into_iter().flatten() {

@@ -2,6 +2,30 @@
 
 //! What the IOMMU sees of the machine around it.
 
+/// How often an object that changes under the reader is read again.
+const ROUNDS: usize = 8;
+
+/// Reads an object of several words until two reads agree.
+///
+/// Hardware reads it in one access (hardware.md 3.3), but a machine that runs the model may read
+/// it piece by piece while a processor writes its parts. Software that changes it all the time
+/// gets the last one.
+///
+/// # Errors
+///
+/// Those of `read`.
+pub(crate) fn read_whole<T: PartialEq, E>(mut read: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let mut found = read()?;
+    for _ in 0..ROUNDS {
+        let again = read()?;
+        if again == found {
+            break;
+        }
+        found = again;
+    }
+    Ok(found)
+}
+
 /// The machine: system memory, interrupt delivery and time.
 ///
 /// Only memory answers. An address that belongs to a device, or to nothing, is an [`Abort`]:

@@ -19,7 +19,7 @@ mod resolve;
 mod route;
 mod tables;
 
-pub(crate) use fault::{attributes, page_fault};
+pub(crate) use fault::{attributes, page_fault, without_entry};
 pub(crate) use page::{Fault, Page, Rights, Table};
 pub use resolve::Unresolved;
 
@@ -35,8 +35,9 @@ use tables::{Live, Settings, Walk};
 impl Iommu {
     /// Translates a request of a device. Logs a fault where there is one.
     ///
-    /// A write to the range of interrupts is one whose data is 0, see [`Iommu::interrupt`]. That it
-    /// was remapped cannot be said here, so that it ends in an abort then.
+    /// A write to the range of interrupts is one whose data is 0, see [`Iommu::interrupt`]. Where it
+    /// would be remapped to cannot be said here, so that it ends in an abort then. A write that
+    /// reads as well (an atomic operation) stands for all that are no message, and is refused.
     pub fn translate(&mut self, system: &mut dyn System, request: &Request) -> Answer {
         if request.is_interrupt() && self.registers.control.iommu() {
             return self.interrupt_without_data(system, request);

@@ -58,5 +58,6 @@ mod walk_hostile;
 mod walk_hypertransport;
 mod walk_interrupt;
 mod walk_nested;
+mod walk_quiet;
 mod walk_update;
 mod worked;

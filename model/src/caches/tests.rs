@@ -87,8 +87,7 @@ fn every_cache_can_be_emptied_and_no_other_with_it() {
     }
 }
 
-/// What is left of a number when the cache is named names the slot, or some slots would be safe as long as
-/// others are in use.
+/// The quotient names the slot; were it shifted, some slots would never be emptied.
 #[test]
 fn all_the_rest_of_a_number_names_the_slot() {
     let ways: [fn(&mut Caches, u64) -> bool; 5] = [

@@ -47,7 +47,8 @@ pub struct Readings {
     pub dirty_shift: DirtyShift,
     /// OQ-16: bits of GUEST_MISC_CONTROL other than TransDevID.
     pub misc_bits: MiscBits,
-    /// OQ-18: lengths of the tables for the interrupts of guests.
+    /// OQ-18: lengths of the tables for the interrupts of guests. The sources' constants settle
+    /// which work; whether others do is this setting.
     pub external_lengths: ExternalLengths,
     /// OQ-20: a DID_MAP_CONTROL write with Valid = 0.
     pub map_clear: MapClear,

@@ -6,7 +6,7 @@ use alloc::format;
 
 use crate::device_table::{DeviceEntry, EntryRules, Half};
 use crate::referee::{Owed, Rule};
-use crate::system::System;
+use crate::system::{read_whole, System};
 use crate::Iommu;
 
 /// Why there is no entry.
@@ -17,9 +17,6 @@ pub enum NoEntry {
     /// The entry, at this address, could not be read.
     Failed(u64),
 }
-
-/// How often an entry that changes under the reader is read again.
-const ROUNDS: usize = 8;
 
 impl Iommu {
     /// The entry of a requester, from the cache or from memory. Its checks are the caller's.
@@ -57,24 +54,12 @@ impl Iommu {
     }
 
     /// The entry as memory has it, past the cache.
-    ///
-    /// Hardware reads it in one access (hardware.md 3.3), but a machine that runs the model may
-    /// read it piece by piece while a processor writes its halves. So it is read until two reads
-    /// agree; software that changes it all the time gets the last one.
     pub(crate) fn read_device_entry(
         &self,
         system: &mut dyn System,
         requester: u16,
     ) -> Result<DeviceEntry, NoEntry> {
-        let mut entry = self.read_device_entry_once(system, requester)?;
-        for _ in 0..ROUNDS {
-            let again = self.read_device_entry_once(system, requester)?;
-            if again == entry {
-                break;
-            }
-            entry = again;
-        }
-        Ok(entry)
+        read_whole(|| self.read_device_entry_once(system, requester))
     }
 
     fn read_device_entry_once(

@@ -69,7 +69,7 @@ impl Iommu {
     }
 
     /// The table lies where there is no memory.
-    pub(super) fn judge_unreadable(&mut self, slot: Slot, address: u64) {
+    pub(crate) fn judge_unreadable(&mut self, slot: Slot, address: u64) {
         let requester = slot.requester;
         self.referee
             .report(Rule::InterruptTableUnreadable, requester.into(), || {

@@ -10,12 +10,8 @@ use crate::device_table::DeviceEntry;
 use crate::interrupt::entry::InterruptEntry;
 use crate::interrupt::{Refused, Target};
 use crate::referee::Owed;
-use crate::system::System;
+use crate::system::{read_whole, System};
 use crate::Iommu;
-
-/// How often an entry that changes under the reader is read again, see
-/// [`Iommu::read_device_entry`].
-const ROUNDS: usize = 8;
 
 /// Which interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,21 +141,13 @@ impl Iommu {
         !self.registers.control.no_interrupt_cache()
     }
 
-    /// The entry at an address, read until two reads agree.
+    /// The entry at an address.
     pub(crate) fn read_interrupt_entry(
         &self,
         system: &mut dyn System,
         address: u64,
     ) -> Result<InterruptEntry, Refused> {
-        let mut entry = self.read_interrupt_entry_once(system, address)?;
-        for _ in 0..ROUNDS {
-            let again = self.read_interrupt_entry_once(system, address)?;
-            if again == entry {
-                break;
-            }
-            entry = again;
-        }
-        Ok(entry)
+        read_whole(|| self.read_interrupt_entry_once(system, address))
     }
 
     fn read_interrupt_entry_once(
@@ -177,12 +165,17 @@ impl Iommu {
 
     /// INVALIDATE_INTERRUPT_TABLE.
     pub(crate) fn drop_interrupts(&mut self, requester: u16) {
+        self.drop_interrupts_of(|one| one == requester);
+    }
+
+    /// The same for several requesters, in one look at the cache.
+    pub(crate) fn drop_interrupts_of(&mut self, is_meant: impl Fn(u16) -> bool) {
         let caches = &mut self.caches;
         caches
             .interrupts
-            .retain(|slot, _| slot.requester != requester);
+            .retain(|slot, _| !is_meant(slot.requester));
         caches
             .pending
-            .settle(|owed| matches!(owed, Owed::Interrupt(slot) if slot.requester == requester));
+            .settle(|owed| matches!(owed, Owed::Interrupt(slot) if is_meant(slot.requester)));
     }
 }

@@ -140,17 +140,18 @@ impl Iommu {
             return Ok(());
         }
         self.guests.emptied = Some(gid);
-        for device in self.mapped_ids(system, gid, Map::Device)? {
-            self.drop_device_entry(system, device);
-            self.drop_interrupts(device);
+        let devices = self.mapped_ids(system, gid, Map::Device)?;
+        for device in &devices {
+            self.drop_device_entry(system, *device);
         }
+        self.drop_interrupts_of(|device| devices.binary_search(&device).is_ok());
         for domain in self.mapped_ids(system, gid, Map::Domain)? {
             self.drop_pages(domain, None, Pages::ALL, true);
         }
         Ok(())
     }
 
-    /// The host's IDs in a map, each once.
+    /// The host's IDs in a map, each once and in order.
     fn mapped_ids(
         &mut self,
         system: &mut dyn System,

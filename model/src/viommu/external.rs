@@ -10,21 +10,23 @@
 //! Destination and vector that the guest has chosen (its registers 170h and 178h) are software's to
 //! put there; the hardware has no place for them.
 //!
-//! No source says what happens to an interrupt that finds no entry. Here it is refused as that of a
-//! device would be, with the flag of the engine, no address, and IG or NoFault to keep it quiet.
-//! Without IV, or with IntCtl = 1, there is nothing that could be sent, and nothing is logged.
+//! No source says what happens to an interrupt that finds no entry, in these tables or in the device
+//! table. Here it is refused as that of a device would be, with the flag of the engine, no address,
+//! and IG or NoFault to keep it quiet. Without IV, or with IntCtl = 1, there is nothing that could be
+//! sent, and nothing is logged.
 
 use alloc::format;
 
 use super::Part;
 use crate::bits::{bit, field, mask};
 use crate::config::ExternalLengths;
-use crate::device_table::{DeviceEntry, EntryFault, Half, IntCtl};
+use crate::device_table::{DeviceEntry, EntryFault, Half, IntCtl, NoEntry};
 use crate::event::{Access, Event};
 use crate::interrupt::{Origin, Refused, Slot, Table, Target};
 use crate::referee::Rule;
 use crate::system::{Interrupt, System};
 use crate::viommu::Stage;
+use crate::walk::without_entry;
 use crate::Iommu;
 
 /// IntTabLen of the IOMMU's own entry.
@@ -57,13 +59,14 @@ impl Iommu {
     /// Raises an interrupt of a guest that one of its engines caused.
     pub(super) fn raise_external(&mut self, system: &mut dyn System, gid: u16, part: Part) {
         let own = self.config.device_id;
-        let Ok(entry) = self.device_entry_for(system, own, Half::Interrupt) else {
-            return;
+        let external = External { gid, part };
+        let entry = match self.device_entry_for(system, own, Half::Interrupt) {
+            Ok(entry) => entry,
+            Err(why) => return self.report_no_own_entry(system, external, why),
         };
         if !entry.interrupts_valid() {
             return;
         }
-        let external = External { gid, part };
         if let Err(why) = self.entry_rules().check_interrupt(&entry) {
             return self.report_own_entry(system, external, why);
         }
@@ -100,26 +103,37 @@ impl Iommu {
         self.judge_table(own, table.address);
         self.check_length(table.length, FIRST_LENGTH)?;
         let first = table.place(id >> 8, FIRST_BYTES)?;
+        let slot = Slot::external(own, id);
         let walk = |iommu: &mut Iommu, system: &mut dyn System| {
-            let second = iommu.second_table(system, first)?;
+            let second = iommu.second_table(system, slot, first)?;
             second.place(id & 0xff, SECOND_BYTES)
         };
-        self.remap(system, Slot::external(own, id), walk)
+        self.remap(system, slot, walk)
     }
 
     /// The table that an entry of the first level names.
-    fn second_table(&mut self, system: &mut dyn System, first: u64) -> Result<Table, Refused> {
-        let entry = system.read_u64(first).map_err(|_| self.unreadable(first))?;
+    fn second_table(
+        &mut self,
+        system: &mut dyn System,
+        slot: Slot,
+        first: u64,
+    ) -> Result<Table, Refused> {
+        let Ok(entry) = system.read_u64(first) else {
+            self.judge_unreadable(slot, first);
+            return Err(self.unreadable(first));
+        };
         if !bit(entry, 0) {
             return Err(Refused::NOT_PRESENT);
         }
         if entry & FIRST_RESERVED != 0 {
+            self.judge_reserved_first(slot, entry);
             return Err(Refused::RESERVED);
         }
         let table = Table {
             address: entry & mask(51, 6),
             length: field(entry, 5, 2) as u8,
         };
+        self.judge_table(slot.requester, table.address);
         self.check_length(table.length, SECOND_LENGTH)?;
         Ok(table)
     }
@@ -140,6 +154,15 @@ impl Iommu {
         }
     }
 
+    /// An entry of the first level that is valid has a reserved bit.
+    fn judge_reserved_first(&mut self, slot: Slot, entry: u64) {
+        let own = slot.requester;
+        self.referee
+            .report(Rule::ReservedInterruptBit, own.into(), || {
+                format!("The entry {entry:016x} of the first table for the interrupts of guests has a reserved bit.")
+            });
+    }
+
     fn origin(&self, external: External) -> Origin {
         let access = Access {
             device: self.config.device_id,
@@ -151,6 +174,12 @@ impl Iommu {
             address: 0,
             vflags: external.part.flags(),
         }
+    }
+
+    fn report_no_own_entry(&mut self, system: &mut dyn System, external: External, why: NoEntry) {
+        let Origin { access, vflags, .. } = self.origin(external);
+        let event = without_entry(access, why, vflags);
+        self.report_device_event(system, None, event, Stage::Host);
     }
 
     fn report_own_entry(&mut self, system: &mut dyn System, external: External, why: EntryFault) {
@@ -166,5 +195,55 @@ impl Iommu {
             vflags,
         };
         self.report_device_event(system, None, event, Stage::Host);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// W116 to W120 and W122. The model has no page request log, so that type 1 is met here only.
+    #[test]
+    fn type_and_guest_name_the_entries_of_both_levels() {
+        let first = Table {
+            address: 0x3_0001_0000,
+            length: FIRST_LENGTH,
+        };
+        let second = Table {
+            address: 0x3_0002_0000,
+            length: SECOND_LENGTH,
+        };
+        for (part, gid, id, places) in [
+            (Part::Events, 1, 0x00001, (0x3_0001_0000, 0x3_0002_0010)),
+            (Part::Commands, 1, 0x00001, (0x3_0001_0000, 0x3_0002_0010)),
+            (Part::Requests, 1, 0x10001, (0x3_0001_0800, 0x3_0002_0010)),
+            (
+                Part::Events,
+                0x7fff,
+                0x07fff,
+                (0x3_0001_03f8, 0x3_0002_0ff0),
+            ),
+            (
+                Part::Requests,
+                0x7fff,
+                0x17fff,
+                (0x3_0001_0bf8, 0x3_0002_0ff0),
+            ),
+            (
+                Part::Requests,
+                0xffff,
+                0x1ffff,
+                (0x3_0001_0ff8, 0x3_0002_0ff0),
+            ),
+        ] {
+            let external = External { gid, part };
+            assert_eq!(external.id(), id);
+            assert_eq!(first.place(id >> 8, FIRST_BYTES), Ok(places.0), "{id:x}");
+            assert_eq!(
+                second.place(id & 0xff, SECOND_BYTES),
+                Ok(places.1),
+                "{id:x}"
+            );
+        }
     }
 }

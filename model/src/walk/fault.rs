@@ -22,16 +22,7 @@ impl Iommu {
         request: &Request,
         why: NoEntry,
     ) -> Answer {
-        let access = attributes(request);
-        let event = match why {
-            NoEntry::BeyondTable => page_fault(access, 0, 0, Fault::NotPresent),
-            NoEntry::Failed(address) => Event::DeviceTableHardwareError {
-                access,
-                error: HardwareError::TargetAbort,
-                address,
-                vflags: VFlags::default(),
-            },
-        };
+        let event = without_entry(attributes(request), why, VFlags::default());
         self.report_device_event(system, None, event, Stage::Host);
         Answer::Abort
     }
@@ -117,6 +108,19 @@ pub(crate) fn attributes(request: &Request) -> Attributes {
         execute: pasid && request.access == Access::Execute,
         user: pasid && !request.privileged,
         translation: false,
+    }
+}
+
+/// The event of a requester, or of an engine for the IOMMU itself, without a device-table entry.
+pub(crate) fn without_entry(access: Attributes, why: NoEntry, vflags: VFlags) -> Event {
+    match why {
+        NoEntry::BeyondTable => page_fault(access, 0, 0, Fault::NotPresent).caused_by(vflags),
+        NoEntry::Failed(address) => Event::DeviceTableHardwareError {
+            access,
+            error: HardwareError::TargetAbort,
+            address,
+            vflags,
+        },
     }
 }
 

@@ -12,6 +12,10 @@ use crate::support::{command, Dte, Irte, IrteTable, Logged};
 #[test]
 fn entries_of_both_levels_are_checked() {
     let good = Irte::fixed(3, 0x51);
+    let quiet = Irte {
+        quiet: true,
+        ..Irte::default()
+    };
     for (first, entry, word) in [
         (0, good, Some(NOT_PRESENT)),
         (1 << 1, good, Some(RESERVED)),
@@ -26,14 +30,7 @@ fn entries_of_both_levels_are_checked() {
             },
             Some(RESERVED),
         ),
-        (
-            !0,
-            Irte {
-                quiet: true,
-                ..Irte::default()
-            },
-            None,
-        ),
+        (!0, quiet, None),
         (
             !0,
             Irte {
@@ -57,6 +54,10 @@ fn entries_of_both_levels_are_checked() {
         let expected = word.map(|word| refusal(word, VCMD)).unwrap_or_default();
         assert_eq!(scene.events(), expected, "{first:x} {entry:?}");
         assert_eq!(scene.delivered(), 0);
+        // Not to be valid is no mistake.
+        let reserved = first != 0 && entry != Irte::default() && entry != quiet;
+        let broken = scene.host.broken(Rule::ReservedInterruptBit);
+        assert_eq!(broken, u64::from(reserved), "{first:x} {entry:?}");
     }
 }
 
@@ -80,6 +81,7 @@ fn a_level_that_cannot_be_read_is_a_hardware_error_or_nothing() {
             let event = Logged([dw0, 0x4408_0020, place as u32, (place >> 32) as u32]);
             let expected = if logged { vec![event] } else { vec![] };
             assert_eq!(scene.events(), expected, "{second}");
+            assert_eq!(scene.host.broken(Rule::InterruptTableUnreadable), 1);
         }
     }
 }
@@ -120,13 +122,20 @@ fn lengths_bound_the_indices_or_have_to_be_those_that_are_known() {
 }
 
 #[test]
-fn a_first_level_that_is_not_aligned_is_named() {
+fn a_level_that_is_not_aligned_is_named() {
     let mut scene = Scene::new();
     let own = Dte {
         int_table: scene.first + 0x40,
         ..scene.own
     };
     scene.host.bench.install(OWN, &own);
+    scene.complete();
+    assert_eq!(scene.host.broken(Rule::InterruptTableMisaligned), 1);
+
+    let mut scene = Scene::new();
+    let second = scene.second.at + 0x40;
+    let place = scene.first + 8;
+    scene.host.bench.machine.poke(place, second | 8 << 2 | 1);
     scene.complete();
     assert_eq!(scene.host.broken(Rule::InterruptTableMisaligned), 1);
 }
@@ -173,7 +182,7 @@ fn an_old_entry_of_a_guest_that_is_never_invalidated_is_a_violation() {
     }
 }
 
-/// W116 to W119, W122: where the entries of guest IDs are.
+/// W116, W118: where the entries of guest IDs are.
 #[test]
 fn each_guest_has_the_entry_of_its_external_id() {
     for (gid, first, second) in [(1, 0, 1), (0x7fff, 0x7f, 0xff), (0x00ff, 0, 0xff)] {
