@@ -57,26 +57,6 @@ test_device()
 	done
 }
 
-# interrupts_remapped on|off: every interrupt of these drivers' devices goes through the IOMMU, and there were some; or
-# none does. The name of the chip says so, and the device.
-interrupts_remapped()
-{
-	chip=PCI-MSI
-	[ "$1" = off ] || chip=IR-PCI-MSI
-	for device in /sys/bus/pci/drivers/nvme/0* /sys/bus/pci/drivers/e1000e/0*; do
-		[ -e "$device" ] || continue
-		name=$(basename "$device")
-		grep -E "PCI-MSIX?-$name" /proc/interrupts | awk -v "chip=$chip" '
-			{ for (n = 2; n <= NF && $n ~ /^[0-9]+$/; n++) sum += $n }
-			$n !~ "^" chip { other = $n }
-			END {
-				print NR " interrupts, raised " sum + 0 " times, by " (other ? other : chip)
-				exit !(sum && !other)
-			}' >"$work/out" || failure "the interrupts of $name are not all those of $chip"
-		detail <"$work/out"
-	done
-}
-
 result()
 {
 	echo "result ${machine:+$machine.}$1 $2"

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2034
 # SPDX-License-Identifier: GPL-2.0
 # NVMe and e1000e at work, with every byte verified. Sourced in the folder of demo_client; what is
-# verified is counted in $file_bytes, $drive_bytes and $network_bytes, what went wrong in $failed. $machine says
-# whose work it is, where there is more than one machine.
+# verified is counted in $file_bytes, $drive_bytes and $network_bytes, the devices' interrupts in $raised, what went wrong in
+# $failed. $machine says whose work it is, where there is more than one machine.
 
 here=$(pwd)
 work=/tmp/viommu-demo
@@ -12,6 +12,7 @@ failed=0
 file_bytes=0
 drive_bytes=0
 network_bytes=0
+raised=0
 
 stage()
 {
@@ -112,6 +113,27 @@ use_network()
 	(cd "$work" && grep ' odd-size$' SHA256SUMS | sha256sum -c) >"$work/out" 2>&1 ||
 		failure "checksum of the fetched file"
 	detail <"$work/out"
+}
+
+# interrupts_remapped on|off: every interrupt of these drivers' devices goes through the IOMMU, and there were some; or
+# none does. The name of the chip says so, and the device.
+interrupts_remapped()
+{
+	chip=PCI-MSI
+	[ "$1" = off ] || chip=IR-PCI-MSI
+	for device in /sys/bus/pci/drivers/nvme/0* /sys/bus/pci/drivers/e1000e/0*; do
+		[ -e "$device" ] || continue
+		name=$(basename "$device")
+		grep -E "PCI-MSIX?-$name" /proc/interrupts | awk -v "chip=$chip" '
+			{ for (n = 2; n <= NF && $n ~ /^[0-9]+$/; n++) sum += $n }
+			$n !~ "^" chip { other = $n }
+			END {
+				print NR " interrupts, raised " sum + 0 " times, by " (other ? other : chip)
+				exit !(sum && !other)
+			}' >"$work/out" || failure "the interrupts of $name are not all those of $chip"
+		detail <"$work/out"
+		raised=$((raised + $(awk '{ print $4 }' "$work/out")))
+	done
 }
 
 mkdir -p $work
