@@ -21,6 +21,9 @@
 #define MOST_LINES	12
 /* An address of the guest's tables that leads out of its memory. */
 #define STRAY		(GVA + PAGE_4K)
+/* What is written here is an interrupt; a message that no device has been told. */
+#define INTERRUPTS	0xfee00000ULL
+#define UNTOLD		0xf2
 
 static bool readable(int node, int timeout_ms)
 {
@@ -359,6 +362,67 @@ TEST_F_TIMEOUT(neighbours, storm_is_counted_and_harms_nobody_else, 90)
 	EXPECT_EQ(-EIO, stray(&self->dev[0], 0x40));
 	expect_fault(_metadata, loud, 0x40);
 	EXPECT_TRUE(vmm_moves(loud, &self->dev[0], GVA, GUEST_DATA));
+}
+
+/* A write that is an interrupt, which the device has not been told to raise. */
+static int forge(struct vmm_device *dev)
+{
+	__u32 message[2] = { UNTOLD, UNTOLD };
+
+	return vmm_write(dev, INTERRUPTS, message, sizeof(message));
+}
+
+static void expect_forged(struct __test_metadata *_metadata, struct vmm *vmm, __u16 id)
+{
+	struct amd_viommu_event event;
+
+	ASSERT_TRUE(next(vmm->node, &event));
+	EXPECT_EQ(AMD_VIOMMU_EVENT_DEVICE, event.type);
+	EXPECT_EQ(id, event.guest_id);
+	EXPECT_EQ(IO_PAGE_FAULT, event.code);
+	EXPECT_TRUE(event.access & FAULT_I);
+}
+
+/* The hardware logs nothing of it, which is not read, until the device has another owner. */
+static void make_quiet(struct __test_metadata *_metadata, struct vmm_device *dev)
+{
+	long long events;
+	unsigned int i;
+
+	for (i = 0; i < 2 * STORM_LIMIT; i++)
+		ASSERT_EQ(-EIO, stray(dev, 0));
+	sleep_ms(300);
+	events = stats_read("events");
+	ASSERT_LT(0, events);
+	EXPECT_EQ(-EIO, stray(dev, 0));
+	EXPECT_EQ(-EIO, forge(dev));
+	sleep_ms(100);
+	EXPECT_EQ(events, stats_read("events"));
+}
+
+TEST_F_TIMEOUT(neighbours, quiet_device_is_heard_again_by_its_next_owner, 60)
+{
+	struct vmm *first = &self->vmm[0], *second = &self->vmm[1];
+	struct vmm_device *dev = &self->dev[0];
+	struct fault fault = { };
+
+	EXPECT_EQ(-EIO, forge(dev));
+	expect_forged(_metadata, first, GUEST_ID);
+	make_quiet(_metadata, dev);
+
+	/* The host hears what the device does then, and so does another guest. */
+	ASSERT_EQ(0, node_detach(first->node, first->handle, GUEST_ID));
+	sleep_ms(FAULT_LIMIT_MS);
+	kmsg_skip(self->kmsg);
+	EXPECT_EQ(-EIO, forge(dev));
+	ASSERT_TRUE(fault_wait(self->kmsg, &fault, 2000));
+	EXPECT_STREQ(self->devices.name[0], fault.device);
+	EXPECT_TRUE(fault.flags & FAULT_I);
+	vmm_release(dev);
+	ASSERT_EQ(0, vmm_take(second, dev, self->devices.name[0], GUEST_ID + 8));
+	ASSERT_EQ(0, vmm_attach(second, dev));
+	EXPECT_EQ(-EIO, forge(dev));
+	expect_forged(_metadata, second, GUEST_ID + 8);
 }
 
 TEST_F(neighbours, only_the_guest_that_fails_stops)

@@ -194,6 +194,25 @@ fn both_parts_of_an_entry_are_independent() {
     }
 }
 
+/// A new owner hears of everything, requests and interrupts; a new table keeps quiet about nothing, or both.
+#[test]
+fn quiet_ends_with_the_owner_and_not_with_the_table() {
+    let table = remapped(0x3000, Length::MAX);
+    let plain = Dte::compose(HostPolicy(0xFF), Translation::PassThrough { domain_id: 3 });
+    let quiet = plain.with_interrupts(table).with_hush(true);
+    assert!(quiet.sa() && quiet.ig());
+
+    let next = Dte::compose(HostPolicy(0xFF), Translation::Blocked).with_interrupts_of(quiet);
+    assert!(!next.sa() && !next.ig());
+    assert!(next.iv());
+
+    for other in [Interrupts::Forwarded, remapped(0x4000, Length::MAX)] {
+        let moved = quiet.with_interrupts(other);
+        assert!(moved.sa() && moved.ig());
+        assert_eq!(moved.with_hush(false), plain.with_interrupts(other));
+    }
+}
+
 /// The hardware never sees the root of one table with the length of another.
 #[test]
 fn a_table_changes_in_one_store() {

@@ -101,7 +101,7 @@ impl Iommu {
     ///
     /// `EINVAL` beyond the end of the table; `EIO` when the hardware does not confirm.
     pub(crate) fn hush(&self, devid: u16, yes: bool) -> Result {
-        let new = |old: Dte| old.with_sa(yes).with_ig(yes);
+        let new = |old: Dte| old.with_hush(yes);
         self.table.change(devid, new, || {
             Stats::count(&self.stats.invalidate_devtab);
             self.run(&[Command::invalidate_devtab_entry(devid)])

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The part of an entry that remaps interrupts. It is independent of the rest: the hardware uses it
-//! whatever V says (hardware reference 3.9), and each part survives a change of the other.
+//! whatever V says (hardware reference 3.9), and each part survives a change of the other. Whether faults are
+//! reported is the same for both, and ends with the owner: it belongs to the part that translates.
 
 use super::Dte;
 use crate::interrupt::Interrupts;
@@ -16,7 +17,6 @@ impl Dte {
         let forwarded = self
             .with_iv(false)
             .with_int_tab_len(0)
-            .with_ig(false)
             .with_int_trp(0)
             .with_int_ctl(0);
         match interrupts {
@@ -29,13 +29,18 @@ impl Dte {
         }
     }
 
-    /// The same entry with the interrupts of `other`.
+    /// The same entry with the interrupts of `other`, which are reported as this entry says.
     #[must_use]
     pub fn with_interrupts_of(self, other: Self) -> Self {
         self.with_iv(other.iv())
             .with_int_tab_len(other.int_tab_len())
-            .with_ig(other.ig())
             .with_int_trp(other.int_trp())
             .with_int_ctl(other.int_ctl())
+    }
+
+    /// The same entry, with faults of requests and of interrupts reported, or not.
+    #[must_use]
+    pub fn with_hush(self, yes: bool) -> Self {
+        self.with_sa(yes).with_ig(yes)
     }
 }
