@@ -29,8 +29,9 @@
 //! 8. the lock of a page table's top;
 //! 9. the members of a domain;
 //! 10. the device table;
-//! 11. the requester IDs of an interrupt table, then control register, command ring, event log, events that
-//!     wait to be told, one at a time. These are raw: the interrupt core calls with raw locks held.
+//! 11. the requester IDs of an interrupt table, then control register, command ring, event log, one at a time,
+//!     and under that of the log events that wait to be told. These are raw: the interrupt core calls with raw
+//!     locks held.
 //!
 //! From 8 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
 //! unmap may come from any context. The ring's own lock is never held across a wait for hardware.

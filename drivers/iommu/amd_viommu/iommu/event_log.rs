@@ -39,9 +39,9 @@ impl Reader {
 }
 
 /// What there is to read.
-pub(super) enum Next {
-    /// The oldest event.
-    Event(RawEvent),
+pub(super) enum Next<T> {
+    /// What has been made of the oldest event.
+    Event(T),
     /// An event whose content has not arrived yet (erratum 732, hardware reference 3.2).
     Late,
     /// No event.
@@ -90,9 +90,16 @@ impl EventLog {
 
     /// Takes the oldest event. Each one is given out once, whoever asks.
     ///
+    /// `leave` puts it where others look for it. It runs under the log's lock: whoever finds the log without the
+    /// event finds it there, and never in nobody's hands.
+    ///
     /// An entry is zeroed, so that the content of the next one in its place can be waited for too. Nobody
     /// waits here: callers may have interrupts off.
-    pub(super) fn take(&self, registers: &Registers) -> Next {
+    pub(super) fn take<T>(
+        &self,
+        registers: &Registers,
+        leave: impl FnOnce(RawEvent) -> T,
+    ) -> Next<T> {
         let mut reader = self.reader.lock();
         let pointer = reader.pointer;
         let tail = self.shape.pointer(registers.read(regs::EVENT_TAIL));
@@ -109,7 +116,7 @@ impl EventLog {
         reader.late_since = None;
         reader.pointer = self.shape.next(pointer);
         registers.write(regs::EVENT_HEAD, reader.pointer.into());
-        Next::Event(event)
+        Next::Event(leave(event))
     }
 
     fn clear(&self, at: usize) {

@@ -31,6 +31,14 @@ const ROUND: usize = 1024;
 /// Pause of the interrupt thread between rounds that do not end.
 const PAUSE: Delta = Delta::from_millis(1);
 
+/// An event that has been taken from the log.
+struct Taken {
+    raw: RawEvent,
+    event: Event,
+    /// It waits to be told to a guest's VMM, or was counted as missed.
+    is_left: bool,
+}
+
 impl Iommu {
     /// Gives commands to the hardware; they have taken effect when [`Iommu::wait`] returns.
     ///
@@ -128,8 +136,8 @@ impl Iommu {
     /// is about guests is told later.
     fn drain(&self, most: usize) -> bool {
         for _ in 0..most {
-            match self.log.take(&self.registers) {
-                Next::Event(event) => self.report(event),
+            match self.log.take(&self.registers, |raw| self.leave(raw)) {
+                Next::Event(taken) => self.report(taken),
                 // A log that is full would overflow again at once.
                 Next::Late => return true,
                 Next::Nothing => {
@@ -163,16 +171,33 @@ impl Iommu {
         }
     }
 
-    fn report(&self, raw: RawEvent) {
+    /// Leaves an event to those who tell, if it is about a guest. Under the log's lock: those who find the log
+    /// empty tell, and sleep when that is done.
+    fn leave(&self, raw: RawEvent) -> Taken {
         let event = raw.decode();
+        let is_left = self.is_about_guest(&event);
+        if is_left {
+            self.outbox.put(raw);
+        }
+        Taken {
+            raw,
+            event,
+            is_left,
+        }
+    }
+
+    fn report(&self, taken: Taken) {
+        let Taken {
+            raw,
+            event,
+            is_left,
+        } = taken;
         trace::event(self.index, &raw);
         Stats::count(&self.stats.events);
         if event.kind() == Kind::IoPageFault {
             Stats::count(&self.stats.faults);
         }
-        if self.is_about_guest(&event) {
-            self.outbox.put(raw);
-        } else if self.messages.allows() {
+        if !is_left && self.messages.allows() {
             self.print(&event);
         }
         match event.kind() {
