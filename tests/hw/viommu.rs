@@ -2,6 +2,7 @@
 
 //! The hardware IOMMU of a guest.
 
+mod backlog;
 mod external;
 mod features;
 mod guest_entry;

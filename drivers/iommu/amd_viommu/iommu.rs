@@ -162,7 +162,7 @@ pub(crate) struct Iommu {
     /// Who hears about guests.
     #[pin]
     listeners: Listeners,
-    /// An event was about a guest that it did not name.
+    /// An event was about a guest that it did not name, or was lost.
     suspects: Atomic<bool>,
     /// Where the registers of guests are, or why there are none.
     apertures: Result<Apertures, guests::Lack>,

@@ -9,6 +9,7 @@
 //! * [`guest_page`]: the trapped first page of the guest's registers;
 //! * [`guest_entry`]: a device table entry that a guest wrote;
 //! * [`external`]: the interrupts of a guest's IOMMU;
+//! * [`backlog`]: events that wait to be told;
 //! * [`report`]: what the VMM of a guest is told;
 //! * [`storm`]: when a guest's devices cause too many events;
 //! * [`ids`]: choosing guest IDs and translate IDs;
@@ -24,6 +25,7 @@
 //! * **VF page**: the guest's third register page, which it accesses without an exit.
 //! * **VFCTRL**: the host's registers for a guest.
 
+pub mod backlog;
 pub mod external;
 pub mod features;
 pub mod guest_entry;

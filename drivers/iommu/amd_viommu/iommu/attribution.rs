@@ -3,7 +3,8 @@
 //! Which guest an event is about (hardware reference 3.5, 6.5, OQ-7, OQ-9 and OQ-14).
 //!
 //! Some events name the guest. For those about a device the device table knows. Errors of a guest's
-//! command queue name neither: all guests are asked then, later and once for many events.
+//! command queue name neither: all guests are asked then, later and once for many events. They are as well
+//! when events were lost, so that no guest's failure hides behind the storm of another.
 
 use super::{listeners::Listener, stats::Stats, Iommu};
 use hw::{
@@ -118,13 +119,18 @@ impl Iommu {
                 .with_translate_id(id, |guest| guest.hear(event, None).print)
         });
         if told.is_none() {
-            self.suspects.store(true, Relaxed);
+            self.suspect_all();
         }
         Some(told.unwrap_or(true))
     }
 
-    /// Asks all guests whether their command queue has stopped, if an event since the last time was
-    /// about one that it did not name.
+    /// The command queue of any guest may have stopped: an event did not name the guest, or is lost. Any
+    /// context.
+    pub(super) fn suspect_all(&self) {
+        self.suspects.store(true, Relaxed);
+    }
+
+    /// Asks all guests whether their command queue has stopped, if there has been a reason since the last time.
     pub(super) fn ask_suspects(&self) {
         if self.suspects.xchg(false, Relaxed) && !self.registers.is_gone() {
             self.listeners.look();

@@ -152,6 +152,8 @@ impl Iommu {
 
     fn resume_log(&self) {
         if !self.registers.is_gone() && self.registers.status().event_overflow() {
+            // Before the bit goes, for which the interrupt's thread has been woken.
+            self.suspect_all();
             self.restart_log();
         }
     }
@@ -176,8 +178,8 @@ impl Iommu {
     fn leave(&self, raw: RawEvent) -> Taken {
         let event = raw.decode();
         let is_left = self.is_about_guest(&event);
-        if is_left {
-            self.outbox.put(raw);
+        if is_left && !self.outbox.put(raw) {
+            self.suspect_all();
         }
         Taken {
             raw,
