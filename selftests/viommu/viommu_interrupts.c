@@ -9,6 +9,8 @@
 /* More than the vectors that they share. */
 #define VMS			40
 #define ROUNDS			200
+/* More than there are. */
+#define VECTORS_MAX		16
 
 /* A COMPLETION_WAIT that interrupts, and is executed. */
 static int wait_interrupting(struct vmm *vmm)
@@ -139,6 +141,63 @@ TEST_F(interrupts, only_what_the_guest_enables_interrupts)
 	ASSERT_EQ(0, boot(vmm));
 	ASSERT_EQ(0, wait_interrupting(vmm));
 	EXPECT_NE(0, signals(self->fd[0], 2000));
+}
+
+/* One more VM with the memory of another, which gives its device away. */
+static int take_over(struct vmm *vmm, struct vmm *from, struct vmm_device *dev)
+{
+	*vmm = (struct vmm){
+		.container = from->container,
+		.mem = from->mem,
+		.node = node_open(),
+	};
+	return vmm_init(vmm, dev) ?: node_detach(from->node, from->handle, dev->id) ?:
+	       vmm_attach(vmm, dev);
+}
+
+/* Interrupts of others, by each of the vectors that there are. */
+static void others_interrupt(struct __test_metadata *_metadata, struct vmm *first,
+			     struct vmm_device *dev)
+{
+	struct vmm other[VECTORS_MAX], *from = first;
+	int fd = eventfd(0, EFD_NONBLOCK);
+	unsigned int i;
+
+	ASSERT_LE(0, fd);
+	for (i = 0; i < VECTORS_MAX; from = &other[i++]) {
+		ASSERT_EQ(0, take_over(&other[i], from, dev));
+		ASSERT_EQ(0, set_eventfd(&other[i], fd));
+		ASSERT_EQ(0, boot(&other[i]));
+		ASSERT_EQ(0, wait_interrupting(&other[i]));
+		EXPECT_NE(0, signals(fd, 2000));
+		acknowledge(&other[i]);
+	}
+	for (i = 0; i < VECTORS_MAX; i++) {
+		vmm_unmap_page(&other[i]);
+		close(other[i].node);
+	}
+	ASSERT_EQ(0, vmm_attach(first, dev));
+	close(fd);
+}
+
+/* A guest that polls its status is not interrupted because others are. */
+TEST_F(interrupts, others_do_not_make_up_for_an_enable)
+{
+	struct vmm *vmm = &self->vmm[0];
+	struct guest_domain domain;
+	char buf[8];
+
+	ASSERT_EQ(0, guest_write(vmm, REG_CONTROL, CONTROL_ALL));
+	ASSERT_EQ(0, vm_nest(vmm, &self->dev[0], &domain, DOMAIN_ID));
+	EXPECT_EQ(-EIO, vmm_read(&self->dev[0], 0x3000, buf, sizeof(buf)));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	EXPECT_EQ(STATUS_EVENT | STATUS_WAIT, guest_status(vmm) & REASONS);
+	others_interrupt(_metadata, &self->vmm[1], &self->dev[1]);
+	EXPECT_EQ(0, signals(self->fd[0], 200));
+	/* What is enabled is told, with the interrupts of others if there is none of its own. */
+	ASSERT_EQ(0, guest_write(vmm, REG_CONTROL, CONTROL_ALL | CONTROL_EVENT_INT));
+	others_interrupt(_metadata, &self->vmm[1], &self->dev[1]);
+	EXPECT_NE(0, signals(self->fd[0], 200));
 }
 
 /* Handles of VMs without devices, which can have nothing to say. */

@@ -2,8 +2,9 @@
 
 use hw::regs::Status;
 use hw::viommu::external::{
-    is_pending, vector_of, ExternalId, FirstEntry, Source, FIRST_BYTES, SECOND_BYTES,
+    vector_of, ExternalId, FirstEntry, Reasons, Source, FIRST_BYTES, SECOND_BYTES,
 };
+use hw::viommu::vfctrl::{CmdControl, EvtControl};
 
 /// An interrupt, its ID, its index in the first and in the second level.
 type Worked = (Source, u16, u32, usize, usize);
@@ -75,9 +76,28 @@ fn addresses_that_an_entry_cannot_hold_are_refused() {
 #[test]
 fn no_interrupt_is_pending_but_for_these_reasons() {
     for bit in 0..64 {
-        assert_eq!(is_pending(Status(1 << bit)), bit <= 2, "{bit}");
+        let reasons = Reasons::of(Status(1 << bit));
+        assert_eq!(reasons.is_some(), bit <= 2, "{bit}");
     }
-    assert!(!is_pending(Status(0)));
+    assert_eq!(Reasons::of(Status(0)), None);
+}
+
+#[test]
+fn no_reason_counts_that_the_guest_has_not_enabled() {
+    let all = |on| {
+        let commands = CmdControl(!0).with_com_wait_int_en(on);
+        (commands, EvtControl(!0).with_event_int_en(!on))
+    };
+    let ((waits, no_events), (no_waits, events)) = (all(true), all(false));
+
+    for status in 1..8 {
+        let reasons = Reasons::of(Status(status)).unwrap();
+        assert!(reasons.are_enabled(waits, events));
+        assert!(!reasons.are_enabled(no_waits, no_events));
+        // EventOverflow, EventLogInt; ComWaitInt.
+        assert_eq!(reasons.are_enabled(no_waits, events), status & 3 != 0);
+        assert_eq!(reasons.are_enabled(waits, no_events), status & 4 != 0);
+    }
 }
 
 /// A thousand guests are spread evenly, and every one has a vector.

@@ -5,9 +5,9 @@
 use hw::{
     regs::Status,
     viommu::{
-        external,
+        external::Reasons,
         guest_page::{Changes, Place},
-        vfctrl::{self, page, CmdControl},
+        vfctrl::{self, page, CmdControl, EvtControl},
         vsc::{self, Apertures},
     },
 };
@@ -147,10 +147,16 @@ impl Registers {
         self.fate.lock().failed
     }
 
-    /// Whether the guest has a reason for an interrupt that it has not acknowledged.
+    /// Whether the guest has a reason for an interrupt that it has enabled and not acknowledged.
     pub(super) fn is_pending(&self) -> bool {
         let status = self.page.read64(page::STATUS);
-        status != u64::MAX && external::is_pending(Status(status))
+        // Most guests have none, and are asked no more.
+        let reasons = Reasons::of(Status(status)).filter(|_| status != u64::MAX);
+        reasons.is_some_and(|reasons| {
+            let commands = CmdControl(self.control.read64(vfctrl::CMD_CONTROL));
+            let log = EvtControl(self.control.read64(vfctrl::EVT_CONTROL));
+            reasons.are_enabled(commands, log)
+        })
     }
 
     /// The hardware's state for the guest has been reset.

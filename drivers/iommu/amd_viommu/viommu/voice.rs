@@ -71,9 +71,12 @@ impl Voice {
         self.storm.lock().hit(ms as u64)
     }
 
-    fn signal(&self) {
+    /// Interrupts the guest if it `is_pending`, which is not asked where nobody takes it there.
+    fn signal_if(&self, is_pending: impl FnOnce() -> bool) {
         if let Some(eventfd) = &*self.eventfd.lock() {
-            eventfd.signal();
+            if is_pending() {
+                eventfd.signal();
+            }
         }
     }
 }
@@ -124,8 +127,6 @@ impl Listener for Guest {
     }
 
     fn interrupt(&self) {
-        if self.registers.is_pending() {
-            self.voice.signal();
-        }
+        self.voice.signal_if(|| self.registers.is_pending());
     }
 }

@@ -6,6 +6,7 @@
 //! guest. The interrupt table in the IOMMU's own entry has two levels therefore: the first, which is
 //! there as a whole, and tables for 256 guests each, which are made when one of these is.
 
+use super::vfctrl::{CmdControl, EvtControl};
 use crate::interrupt::{Irte128, Length};
 use crate::regs::Status;
 
@@ -91,10 +92,26 @@ impl FirstEntry {
     }
 }
 
-/// Whether a guest whose VF page has this status has a reason for an interrupt that it has not
-/// acknowledged. The hardware raises one when such a bit becomes set (OQ-36).
-pub fn is_pending(status: Status) -> bool {
-    status.event_overflow() || status.event_log_int() || status.com_wait_int()
+/// The reasons for an interrupt that a guest has not acknowledged. The hardware raises one when such a bit
+/// becomes set while its enable is (OQ-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reasons {
+    events: bool,
+    waits: bool,
+}
+
+impl Reasons {
+    /// Those in the status of the guest's VF page; `None` if there are none.
+    pub fn of(status: Status) -> Option<Self> {
+        let events = status.event_overflow() || status.event_log_int();
+        let waits = status.com_wait_int();
+        (events || waits).then_some(Self { events, waits })
+    }
+
+    /// Whether the guest has enabled interrupts for one of them.
+    pub fn are_enabled(self, commands: CmdControl, log: EvtControl) -> bool {
+        self.events && log.event_int_en() || self.waits && commands.com_wait_int_en()
+    }
 }
 
 /// Which of `vectors` host vectors the interrupts of a guest come by. There are few, so that many guests
