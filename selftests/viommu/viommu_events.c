@@ -17,6 +17,8 @@
 #define STORM		3000
 /* So many in a second are reported one by one. */
 #define STORM_LIMIT	256
+/* More reports than a file keeps. */
+#define MOST_PLACES	70
 /* Reports about one guest's events in the kernel's log, in FAULT_LIMIT_MS. */
 #define MOST_LINES	12
 /* An address of the guest's tables that leads out of its memory. */
@@ -425,6 +427,38 @@ TEST_F_TIMEOUT(neighbours, quiet_device_is_heard_again_by_its_next_owner, 60)
 	expect_forged(_metadata, second, GUEST_ID + 8);
 }
 
+/* The device leaves the VM and comes back. */
+static int leave_and_return(struct vmm *vmm, struct vmm_device *dev, const char *name)
+{
+	vmm_release(dev);
+	/* Without a device the container has forgotten the memory. */
+	return vmm_take(vmm, dev, name, GUEST_ID) ?: vmm_map(vmm) ?: vmm_attach(vmm, dev);
+}
+
+/* What finds no room is said when there is some, and the device is quiet until then. */
+TEST_F_TIMEOUT(neighbours, quiet_lasts_until_it_has_been_read, 90)
+{
+	struct vmm *vmm = &self->vmm[0];
+	struct vmm_device *dev = &self->dev[0];
+	struct storm storm = { };
+	unsigned int i;
+
+	for (i = 0; i < MOST_PLACES; i++)
+		ASSERT_EQ(0, leave_and_return(vmm, dev, self->devices.name[0]));
+	/* Whoever changes the entry again and again is no more heard of than others. */
+	for (i = 0; i < 3; i++) {
+		vmm->tail = 0;
+		ASSERT_EQ(0, node_reset(vmm->node, vmm->handle));
+		ASSERT_EQ(0, boot(vmm, dev));
+		make_quiet(_metadata, dev);
+	}
+	read_storm(_metadata, vmm, &storm);
+	EXPECT_EQ(1, storm.hushed);
+	sleep_ms(1100);
+	EXPECT_EQ(-EIO, stray(dev, 0x40));
+	expect_fault(_metadata, vmm, 0x40);
+}
+
 TEST_F(neighbours, only_the_guest_that_fails_stops)
 {
 	struct vmm *bad = &self->vmm[0], *good = &self->vmm[1];
@@ -468,11 +502,7 @@ TEST_F(neighbours, device_that_moves_takes_no_event_along)
 		ASSERT_EQ(0, vmm_attach(second, dev));
 		EXPECT_FALSE(readable(second->node, 20));
 		ASSERT_EQ(0, node_detach(second->node, second->handle, GUEST_ID + 8));
-		vmm_release(dev);
-		ASSERT_EQ(0, vmm_take(first, dev, self->devices.name[0], GUEST_ID));
-		/* Without a device the container has forgotten the memory. */
-		ASSERT_EQ(0, vmm_map(first));
-		ASSERT_EQ(0, vmm_attach(first, dev));
+		ASSERT_EQ(0, leave_and_return(first, dev, self->devices.name[0]));
 		first->tail = 0;
 		ASSERT_EQ(0, node_reset(first->node, first->handle));
 		ASSERT_EQ(0, boot(first, dev));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-use hw::dte::{Dte, HostPolicy, Translation};
+use hw::dte::{Dte, GuestEntry, GuestIds, HostPolicy, HostRoot, Translation};
 use hw::interrupt::{
     Entry, Format, Interrupts, Irte128, Irte32, Length, Message, Places, Route, Table,
 };
@@ -194,13 +194,29 @@ fn both_parts_of_an_entry_are_independent() {
     }
 }
 
+const IDS: GuestIds = GuestIds {
+    guest_id: 5,
+    device_id: 0x28,
+};
+
+/// The entry of a guest's device.
+fn lent(ids: GuestIds) -> Dte {
+    let translation = Translation::Guest {
+        ids,
+        domain_id: 3,
+        root: HostRoot::new(0x1000, 4).unwrap(),
+        entry: GuestEntry::Stage2,
+    };
+    Dte::compose(HostPolicy(0xFF), translation)
+}
+
 /// A new owner hears of everything, requests and interrupts; a new table keeps quiet about nothing, or both.
 #[test]
 fn quiet_ends_with_the_owner_and_not_with_the_table() {
     let table = remapped(0x3000, Length::MAX);
-    let plain = Dte::compose(HostPolicy(0xFF), Translation::PassThrough { domain_id: 3 });
-    let quiet = plain.with_interrupts(table).with_hush(true);
-    assert!(quiet.sa() && quiet.ig());
+    let plain = lent(IDS);
+    let quiet = plain.with_interrupts(table).with_hush(IDS, true);
+    assert!(quiet.sa() && quiet.ig() && quiet.is_hushed(IDS));
 
     let next = Dte::compose(HostPolicy(0xFF), Translation::Blocked).with_interrupts_of(quiet);
     assert!(!next.sa() && !next.ig());
@@ -209,8 +225,32 @@ fn quiet_ends_with_the_owner_and_not_with_the_table() {
     for other in [Interrupts::Forwarded, remapped(0x4000, Length::MAX)] {
         let moved = quiet.with_interrupts(other);
         assert!(moved.sa() && moved.ig());
-        assert_eq!(moved.with_hush(false), plain.with_interrupts(other));
+        assert_eq!(moved.with_hush(IDS, false), plain.with_interrupts(other));
     }
+}
+
+/// A device may have another owner by the time that somebody has it kept quiet for what it did, or heard again.
+#[test]
+fn nobody_but_the_owner_is_kept_quiet() {
+    let others = [
+        GuestIds { guest_id: 6, ..IDS },
+        GuestIds {
+            device_id: 0x29,
+            ..IDS
+        },
+    ];
+    for owner in others.map(lent).into_iter().chain([
+        Dte::compose(HostPolicy(0), Translation::Blocked),
+        Dte::compose(HostPolicy(0), Translation::PassThrough { domain_id: 1 })
+            .with_guest_id(5)
+            .with_g_device_id(0x28),
+    ]) {
+        assert_eq!(owner.with_hush(IDS, true), owner);
+        let quiet = owner.with_sa(true).with_ig(true);
+        assert_eq!(quiet.with_hush(IDS, false), quiet);
+        assert!(!quiet.is_hushed(IDS));
+    }
+    assert!(!lent(IDS).is_hushed(IDS));
 }
 
 /// The hardware never sees the root of one table with the length of another.

@@ -117,22 +117,46 @@ fn losses_behind_the_last_report_are_reported_by_themselves() {
     assert_eq!((report.sequence, report.lost), (102, 0));
 }
 
+/// Whoever has lost events is told with its own next report that is not lost, and nobody else.
 #[test]
-fn an_overflow_of_the_hardwares_log_is_told_with_the_next_report_that_is_not_lost() {
+fn an_overflow_of_the_hardwares_log_is_told_with_the_report_that_says_so() {
     let mut queue = queue();
-    queue.push(1, fault(0), true);
-    queue.push(1, fault(1), false);
+    assert!(queue.push(1, fault(0), true));
+    assert!(queue.push(1, fault(1), false));
     assert!(take(&mut queue).unwrap().overflow);
     assert!(!take(&mut queue).unwrap().overflow);
 
     for id in 0..FAULTS as u16 {
         queue.push(1, fault(id), false);
     }
-    queue.push(1, fault(0), true);
-    for _ in 0..FAULTS {
-        assert!(!take(&mut queue).unwrap().overflow);
+    assert!(!queue.push(1, fault(0), true));
+    assert!(queue.push(2, News::IommuGone, false));
+    while let Some(report) = take(&mut queue) {
+        assert!(!report.overflow, "{report:?}");
     }
-    assert!(take(&mut queue).unwrap().overflow);
+}
+
+#[test]
+fn a_quiet_device_is_told_once_until_that_is_read() {
+    let mut queue = queue();
+    let hushed = |id| News::Hushed { id };
+    for _ in 0..100 {
+        assert!(queue.push(1, hushed(7), false));
+    }
+    assert!(queue.push(1, hushed(8), false));
+    assert!(queue.push(2, hushed(7), false));
+    let told: Vec<_> = (1..=3)
+        .map(|sequence| {
+            let report = take(&mut queue).unwrap();
+            assert_eq!((report.sequence, report.lost), (sequence, 0));
+            (report.handle, report.news)
+        })
+        .collect();
+    assert_eq!(told, [(1, hushed(7)), (1, hushed(8)), (2, hushed(7))]);
+    assert!(!queue.is_readable());
+
+    assert!(queue.push(1, hushed(7), false));
+    assert_eq!(take(&mut queue).unwrap().news, hushed(7));
 }
 
 /// Whatever is pushed and read in whatever order: no report is counted twice or not at all.

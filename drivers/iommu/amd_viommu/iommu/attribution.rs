@@ -6,10 +6,15 @@
 //! command queue name neither: all guests are asked then, later and once for many events. They are as well
 //! when events were lost, so that no guest's failure hides behind the storm of another.
 
-use super::{listeners::Listener, stats::Stats, Iommu};
+use super::{
+    listeners::Listener,
+    service::{Left, PAUSE},
+    stats::Stats,
+    Iommu,
+};
 use hw::{
     command::Command,
-    dte::Dte,
+    dte::{Dte, GuestIds},
     event::{Event, Kind},
 };
 use kernel::{
@@ -73,25 +78,23 @@ impl Iommu {
         }
         let devid = event.device_id()?;
         let entry = self.entry(devid)?;
-        if !entry.v_imu_en() {
-            return None;
-        }
-        let (gid, device) = (entry.guest_id(), entry.g_device_id());
+        let ids = entry.guest_ids()?;
         let heard = self
             .listeners
-            .with(gid, |guest| guest.hear(event, Some(device)))?;
-        if heard.storm && !entry.sa() {
-            self.hush_storm(devid, gid, device);
+            .with(ids.guest_id, |guest| guest.hear(event, Some(ids.device_id)))?;
+        if heard.storm && !entry.is_hushed(ids) {
+            self.hush_storm(devid, ids);
         }
         Some(heard.print)
     }
 
-    /// Has the hardware report no more faults of a device, if somebody will read that.
-    fn hush_storm(&self, devid: u16, gid: u16, device: u16) {
-        let hushed = self.hush(devid, true).is_ok();
-        let is_known = self.listeners.with(gid, |guest| guest.hushed(device));
-        if hushed && is_known != Some(true) {
-            let _ = self.hush(devid, false);
+    /// Has the hardware report no more faults of a guest's device, and says so.
+    fn hush_storm(&self, devid: u16, ids: GuestIds) {
+        // What the hardware does not confirm is in the entry nevertheless.
+        let _ = self.hush(devid, ids, true);
+        if self.is_hushed(devid, ids) {
+            self.listeners
+                .with(ids.guest_id, |guest| guest.hushed(ids.device_id));
         }
     }
 
@@ -101,12 +104,17 @@ impl Iommu {
     /// # Errors
     ///
     /// `EINVAL` beyond the end of the table; `EIO` when the hardware does not confirm.
-    pub(crate) fn hush(&self, devid: u16, yes: bool) -> Result {
-        let new = |old: Dte| old.with_hush(yes);
+    pub(crate) fn hush(&self, devid: u16, ids: GuestIds, yes: bool) -> Result {
+        let new = |old: Dte| old.with_hush(ids, yes);
         self.table.change(devid, new, || {
             Stats::count(&self.stats.invalidate_devtab);
             self.run(&[Command::invalidate_devtab_entry(devid)])
         })
+    }
+
+    /// Whether the hardware keeps quiet about the faults of a guest's device.
+    pub(crate) fn is_hushed(&self, devid: u16, ids: GuestIds) -> bool {
+        self.entry(devid).is_some_and(|entry| entry.is_hushed(ids))
     }
 
     /// The hardware failed at something that it did for a guest.

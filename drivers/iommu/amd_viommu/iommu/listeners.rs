@@ -19,11 +19,12 @@ pub(crate) trait Listener: Send + Sync {
     /// An event about the guest: about the device that it knows by this ID, else about its IOMMU.
     fn hear(&self, event: &Event, device: Option<u16>) -> Heard;
 
-    /// The hardware reports no more faults of the guest's device. Returns whether somebody will read that.
-    fn hushed(&self, device: u16) -> bool;
+    /// The hardware reports no more faults of the guest's device.
+    fn hushed(&self, device: u16);
 
-    /// The command queue of some guest has stopped. Finds out whether it is this one's.
-    fn look(&self);
+    /// The command queue of some guest has stopped. Finds out whether it is this one's; returns whether it is too
+    /// early to tell.
+    fn look(&self) -> bool;
 
     /// An interrupt of some guest's IOMMU has come. Finds out whether it is this one's.
     fn interrupt(&self);

@@ -7,7 +7,7 @@ use super::{
     guest::{Guest, Inner},
 };
 use crate::domain::{Client, Lease};
-use hw::viommu::life::Event;
+use hw::{dte::GuestIds, viommu::life::Event};
 use kernel::{
     alloc::flags::GFP_KERNEL_ACCOUNT,
     prelude::*,
@@ -25,6 +25,17 @@ pub(super) struct Device {
     pub(super) lease: u64,
     /// The guest's domain.
     pub(super) domain: Option<u16>,
+}
+
+impl Device {
+    /// By which IDs the hardware knows it: the host's, and those of the guest that has it.
+    pub(super) fn ids(&self, inner: &Inner) -> (u16, GuestIds) {
+        let ids = GuestIds {
+            guest_id: inner.gid.get(),
+            device_id: self.guest,
+        };
+        (self.client.sbdf().devid, ids)
+    }
 }
 
 /// Leases are never confused, even if the same device is lent to the same guest again.
@@ -131,9 +142,8 @@ impl Guest {
     /// `ENODEV`, `ENOENT`, `EIO`.
     pub(super) fn unhush(&self, guest: u16) -> Result {
         let inner = self.alive()?;
-        let device = inner.device(guest).ok_or(ENOENT)?;
-        let devid = device.client.sbdf().devid;
-        self.hardware.iommu().hush(devid, false)
+        let (devid, ids) = inner.device(guest).ok_or(ENOENT)?.ids(&inner);
+        self.hardware.iommu().hush(devid, ids, false)
     }
 
     /// Takes a device from the guest.

@@ -271,14 +271,30 @@ impl Vm {
         wait: bool,
         mut take: impl FnMut(&Report) -> Result,
     ) -> Result<usize> {
-        self.reports.read(most, wait, |report| {
+        let count = self.reports.read(most, wait, |report| {
             take(report)?;
             if let News::Hushed { id } = report.news {
                 // What has gone meanwhile needs it no more.
                 let _ = self.guest(report.handle).and_then(|guest| guest.unhush(id));
             }
             Ok(())
-        })
+        })?;
+        // There is room now for what found none.
+        let mut guest = self.guest_after(0);
+        while let Some(one) = guest {
+            one.say_what_is_hushed();
+            guest = self.guest_after(one.handle);
+        }
+        Ok(count)
+    }
+
+    /// The guest with the next handle.
+    fn guest_after(&self, handle: u32) -> Option<Arc<Guest>> {
+        let guests = self.guests.lock();
+        let all = guests.all.iter().filter_map(|entry| entry.guest.as_ref());
+        all.filter(|guest| guest.handle > handle)
+            .min_by_key(|guest| guest.handle)
+            .cloned()
     }
 
     /// Whether there are reports; `poll` looks again when there may be.

@@ -28,8 +28,10 @@ const MESSAGES: (u32, u32) = (5, 10);
 /// The voice of one guest's IOMMU.
 #[pin_data]
 pub(super) struct Voice {
-    /// How often the hardware's log had overflowed when something was said last.
+    /// How often events had been lost when something was said last that somebody will read.
     overflows: Atomic<u64>,
+    /// The hardware has been told to keep quiet about a device, and its VMM may not have room to hear that.
+    unsaid: Atomic<bool>,
     /// When it began.
     since: Instant<Monotonic>,
     #[pin]
@@ -48,6 +50,7 @@ impl Voice {
         let (seconds, burst) = MESSAGES;
         pin_init!(Self {
             overflows: Atomic::new(overflows),
+            unsaid: Atomic::new(false),
             since: Instant::now(),
             messages <- RateLimit::new(c"amd_viommu a guest's events", seconds, burst),
             storm <- new_spinlock_irq!(Storm::default(), "amd_viommu::storm"),
@@ -82,11 +85,30 @@ impl Voice {
 }
 
 impl Guest {
-    /// Tells the VMM. Returns whether it will read that. Does not sleep.
-    pub(super) fn say(&self, news: News) -> bool {
+    /// Tells the VMM, if it has room. Does not sleep.
+    pub(super) fn say(&self, news: News) {
         let overflows = self.hardware.iommu().overflow_count();
-        let overflow = self.voice.overflows.xchg(overflows, Relaxed) != overflows;
-        self.vm.reports().push(self.handle, news, overflow)
+        let overflow = self.voice.overflows.load(Relaxed) != overflows;
+        if self.vm.reports().push(self.handle, news, overflow) {
+            self.voice.overflows.store(overflows, Relaxed);
+        }
+    }
+
+    /// Tells the VMM, which has room again, of the devices that the hardware keeps quiet about. Those of which it
+    /// has not read yet it is not told again.
+    pub(super) fn say_what_is_hushed(&self) {
+        if !self.voice.unsaid.xchg(false, Relaxed) {
+            return;
+        }
+        let Ok(inner) = self.alive() else {
+            return;
+        };
+        for device in inner.devices.iter() {
+            let (devid, ids) = device.ids(&inner);
+            if self.hardware.iommu().is_hushed(devid, ids) {
+                self.hushed(device.guest);
+            }
+        }
     }
 }
 
@@ -116,14 +138,18 @@ impl Listener for Guest {
         Heard { print, storm }
     }
 
-    fn hushed(&self, device: u16) -> bool {
-        self.say(News::Hushed { id: device })
+    fn hushed(&self, device: u16) {
+        // In this order: the VMM may read everything between the two.
+        self.voice.unsaid.store(true, Relaxed);
+        self.say(News::Hushed { id: device });
     }
 
-    fn look(&self) {
-        if self.registers.finds_halt() {
+    fn look(&self) -> bool {
+        let look = self.registers.look();
+        if look == Look::Halted {
             self.say(News::Queue(None));
         }
+        look == Look::Early
     }
 
     fn interrupt(&self) {

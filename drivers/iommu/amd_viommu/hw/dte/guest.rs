@@ -109,6 +109,29 @@ impl GuestEntry {
 }
 
 impl Dte {
+    /// The same entry with faults of requests and of interrupts reported, or not; nothing changes unless it is the
+    /// entry of the guest's device.
+    #[must_use]
+    pub fn with_hush(self, ids: GuestIds, yes: bool) -> Self {
+        match self.guest_ids() {
+            Some(owner) if owner == ids => self.with_sa(yes).with_ig(yes),
+            _ => self,
+        }
+    }
+
+    /// Whether the hardware keeps quiet about faults of the guest's device.
+    pub fn is_hushed(self, ids: GuestIds) -> bool {
+        self.sa() && self.guest_ids() == Some(ids)
+    }
+
+    /// The guest that has the device.
+    pub fn guest_ids(self) -> Option<GuestIds> {
+        self.v_imu_en().then(|| GuestIds {
+            guest_id: self.guest_id(),
+            device_id: self.g_device_id(),
+        })
+    }
+
     fn with_guest_table(self, table: GuestTable) -> Self {
         self.with_gv(true)
             .with_glx(table.glx)

@@ -37,10 +37,4 @@ impl Dte {
             .with_int_trp(other.int_trp())
             .with_int_ctl(other.int_ctl())
     }
-
-    /// The same entry, with faults of requests and of interrupts reported, or not.
-    #[must_use]
-    pub fn with_hush(self, yes: bool) -> Self {
-        self.with_sa(yes).with_ig(yes)
-    }
 }

@@ -102,7 +102,6 @@ pub struct Reports<S> {
     lost: u64,
     /// Handle of the last report that was lost.
     loser: u32,
-    overflow: bool,
 }
 
 impl<S: DerefMut<Target = [Report]>> Reports<S> {
@@ -115,7 +114,6 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
             sequence: 0,
             lost: 0,
             loser: 0,
-            overflow: false,
         }
     }
 
@@ -137,25 +135,34 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
     }
 
     /// Queues a report, or counts it as lost if there is no room. Returns whether it will be read.
+    ///
+    /// That a device is kept quiet is not queued twice: what ends with the first does so for both.
     pub fn push(&mut self, handle: u32, news: News, overflow: bool) -> bool {
-        self.overflow |= overflow;
+        if matches!(news, News::Hushed { .. }) && self.has(handle, news) {
+            return true;
+        }
         self.sequence = self.sequence.wrapping_add(1);
         if self.count + self.reserve(news) >= self.places.len() {
             self.lost = self.lost.saturating_add(1);
             self.loser = handle;
             return false;
         }
-        self.store(handle, news);
+        self.store(handle, news, overflow);
         true
     }
 
+    fn has(&self, handle: u32, news: News) -> bool {
+        let mut waiting = (0..self.count).filter_map(|n| self.places.get(self.place(n)));
+        waiting.any(|report| report.handle == handle && report.news == news)
+    }
+
     /// Queues a report; there is room.
-    fn store(&mut self, handle: u32, news: News) {
+    fn store(&mut self, handle: u32, news: News, overflow: bool) {
         let report = Report {
             handle,
             sequence: self.sequence,
             lost: core::mem::take(&mut self.lost),
-            overflow: core::mem::take(&mut self.overflow),
+            overflow,
             news,
         };
         let at = self.place(self.count);
@@ -169,7 +176,7 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
     pub fn first(&mut self) -> Option<Report> {
         if self.count == 0 && self.lost != 0 {
             self.sequence = self.sequence.wrapping_add(1);
-            self.store(self.loser, News::Lost);
+            self.store(self.loser, News::Lost, false);
         }
         let report = self.places.get(self.first);
         report.filter(|_| self.count != 0).copied()
