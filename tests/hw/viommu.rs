@@ -12,3 +12,4 @@ mod life;
 mod report;
 mod storm;
 mod vfctrl;
+mod watch;

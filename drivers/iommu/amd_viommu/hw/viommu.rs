@@ -12,6 +12,7 @@
 //! * [`backlog`]: events that wait to be told;
 //! * [`report`]: what the VMM of a guest is told;
 //! * [`storm`]: when a guest's devices cause too many events;
+//! * [`watch`]: whether a guest's command queue has stopped;
 //! * [`ids`]: choosing guest IDs and translate IDs;
 //! * [`life`]: the state machine of a guest's IOMMU.
 //!
@@ -37,3 +38,4 @@ pub mod report;
 pub mod storm;
 pub mod vfctrl;
 pub mod vsc;
+pub mod watch;

@@ -139,9 +139,15 @@ impl Iommu {
     }
 
     /// Asks all guests whether their command queue has stopped, if there has been a reason since the last time.
-    pub(super) fn ask_suspects(&self) {
-        if self.suspects.xchg(false, Relaxed) && !self.registers.is_gone() {
-            self.listeners.look();
+    /// Returns whether they have to be asked again, soon.
+    pub(super) fn ask_suspects(&self) -> bool {
+        if !self.suspects.xchg(false, Relaxed) || self.registers.is_gone() {
+            return false;
         }
+        let again = self.listeners.look();
+        if again {
+            self.suspect_all();
+        }
+        again
     }
 }

@@ -158,12 +158,14 @@ impl Listeners {
         }
     }
 
-    /// Has every listener look at its guest's command queue.
-    pub(super) fn look(&self) {
+    /// Has every listener look at its guest's command queue. Returns whether any has to look again.
+    pub(super) fn look(&self) -> bool {
+        let mut again = false;
         for bucket in &self.buckets {
             for entry in bucket.entries.lock().iter() {
-                entry.listener.look();
+                again |= entry.listener.look();
             }
         }
+        again
     }
 }

@@ -316,8 +316,8 @@ impl irq::Handler for Iommu {
         // Events go on being reported when the command engine is dead.
         while !self.closed.load(Relaxed) {
             let more = self.round();
-            self.ask_suspects();
-            if !more {
+            let ask_again = self.ask_suspects();
+            if !more && !ask_again {
                 break;
             }
             fsleep(PAUSE);

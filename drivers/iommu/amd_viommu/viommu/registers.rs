@@ -9,6 +9,7 @@ use hw::{
         guest_page::{Changes, Place},
         vfctrl::{self, page, CmdControl, EvtControl},
         vsc::{self, Apertures},
+        watch::{Look, Watch},
     },
 };
 use kernel::{
@@ -31,8 +32,7 @@ const PAUSE: Delta = Delta::from_micros(50);
 struct Fate {
     /// It has failed: no queue may run.
     failed: bool,
-    /// The command queue has stopped, and that has been found.
-    halted: bool,
+    commands: Watch,
 }
 
 /// Both blocks of registers of a guest.
@@ -41,6 +41,8 @@ pub(super) struct Registers {
     control: Window,
     page: Window,
     page_phys: u64,
+    /// From when on time is counted.
+    since: Instant<Monotonic>,
     /// Held while a queue is started or stopped: the hardware's failure stops all, whatever goes on, and
     /// whoever is about to start one must not miss it.
     #[pin]
@@ -62,6 +64,7 @@ impl Registers {
                 control: Window::new(control, block, c"amd_viommu guest control")?,
                 page: Window::new(page_phys, page, c"amd_viommu guest page")?,
                 page_phys,
+                since: Instant::now(),
                 fate <- new_spinlock_irq!(Fate::default(), "amd_viommu::fate"),
             }? Error),
             GFP_KERNEL_ACCOUNT,
@@ -110,8 +113,14 @@ impl Registers {
         };
         self.control.write64(offset, value);
         if offset == vfctrl::CMD_CONTROL {
-            fate.halted = false;
+            let runs = CmdControl(value).cmd_buf_en();
+            fate.commands.set_enabled(runs, self.now());
         }
+    }
+
+    /// In milliseconds.
+    fn now(&self) -> u64 {
+        self.since.elapsed().as_millis() as u64
     }
 
     fn settle(&self, bits: u64) -> Result {
@@ -139,6 +148,7 @@ impl Registers {
             let value = self.control.read64(offset);
             self.control.write64(offset, vfctrl::stopped(offset, value));
         }
+        fate.commands = Watch::default();
         true
     }
 
@@ -164,11 +174,15 @@ impl Registers {
         *self.fate.lock() = Fate::default();
     }
 
-    /// Whether the command queue has stopped without having been told to, which is found once.
-    pub(super) fn finds_halt(&self) -> bool {
+    /// Whether the command queue has stopped without having been told to.
+    pub(super) fn look(&self) -> Look {
         let mut fate = self.fate.lock();
-        let enabled = CmdControl(self.control.read64(vfctrl::CMD_CONTROL)).cmd_buf_en();
-        let halted = enabled && !Status(self.page.read64(page::STATUS)).cmd_buf_run();
-        halted && !core::mem::replace(&mut fate.halted, true)
+        // Of those that need no look nothing is read.
+        let status = match fate.commands.is_enabled() {
+            true => self.page.read64(page::STATUS),
+            false => return Look::Well,
+        };
+        let runs = Status(status).cmd_buf_run();
+        fate.commands.look(runs, self.now())
     }
 }

@@ -9,6 +9,7 @@ use hw::{
     viommu::{
         report::{Cause, News},
         storm::Storm,
+        watch::Look,
     },
 };
 use kernel::{
