@@ -15,8 +15,10 @@ pub(super) struct Admission {
 
 impl Admission {
     fn new(external: Arc<External>, gid: u16) -> Result<Self> {
-        external.admit(gid)?;
-        Ok(Self { external, gid })
+        // What fails half-way is taken back.
+        let this = Self { external, gid };
+        this.external.admit(gid)?;
+        Ok(this)
     }
 }
 
@@ -32,7 +34,8 @@ impl Guest {
     /// # Errors
     ///
     /// `ENODEV`; `EOPNOTSUPP` when the host's IOMMU remaps no interrupts; `ENOSPC` when the CPUs have no
-    /// vectors left; `ENOMEM`, `EIO`. There are no interrupts then, if there were none before.
+    /// vectors left; `ENOMEM`, `EIO`. There are no interrupts then, if there were none before. `ETIMEDOUT` when a
+    /// queue does not stop: the eventfd is set nevertheless.
     pub(super) fn set_eventfd(&self, eventfd: Option<EventFd>) -> Result {
         let mut inner = self.alive()?;
         let wanted = eventfd.is_some();
