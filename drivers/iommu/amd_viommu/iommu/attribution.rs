@@ -20,7 +20,11 @@ use hw::{
 use kernel::{
     prelude::*,
     sync::{atomic::Relaxed, Arc},
+    time::{delay::fsleep, Delta, Instant, Monotonic},
 };
+
+/// How long to wait for events that were logged before a moment: longer than for one whose content is late.
+const CATCH_UP: Delta = Delta::from_millis(1000);
 
 impl Iommu {
     /// Has a guest's events told to somebody.
@@ -42,11 +46,12 @@ impl Iommu {
         self.stats.event_overflows.load(Relaxed) + self.outbox.missed()
     }
 
-    /// Reports what has been logged up to now. Sleeps. To be called before a device or a guest ID gets a new
-    /// owner, who would hear of what the old one did.
+    /// Reports what has been logged up to now, and waits for content that comes late. Sleeps. To be called before
+    /// a device or a guest ID gets a new owner, who would hear of what the old one did.
     pub(crate) fn catch_up(&self) {
-        if self.is_alive() {
-            self.report_all();
+        let start = Instant::<Monotonic>::now();
+        while self.is_alive() && self.report_all() == Left::Late && start.elapsed() < CATCH_UP {
+            fsleep(PAUSE);
         }
     }
 
@@ -98,8 +103,8 @@ impl Iommu {
         }
     }
 
-    /// Says whether the hardware keeps quiet about a device's faults. It does not, whenever the entry of
-    /// the device has got a new meaning.
+    /// Says whether the hardware keeps quiet about the faults of a guest's device, until the entry of the
+    /// device gets a new meaning. Nothing happens if the guest has the device no more.
     ///
     /// # Errors
     ///

@@ -28,8 +28,18 @@ const LOOK: Delta = Delta::from_millis(1);
 /// Events taken in one go. A device can make them faster than they are read.
 const ROUND: usize = 1024;
 
-/// Pause of the interrupt thread between rounds that do not end.
-const PAUSE: Delta = Delta::from_millis(1);
+/// Pause between rounds that do not end.
+pub(super) const PAUSE: Delta = Delta::from_millis(1);
+
+/// What is left in the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// Events, maybe.
+    More,
+    /// An event whose content has not arrived yet.
+    Late,
+}
 
 /// An event that has been taken from the log.
 struct Taken {
@@ -118,36 +128,37 @@ impl Iommu {
             return false;
         }
         self.registers.acknowledge(Status::EVENT_LOG_INT);
-        self.report_all() || self.registers.status().event_log_int()
+        self.report_all() != Left::Nothing || self.registers.status().event_log_int()
     }
 
-    /// Takes what is in the event log, up to a limit, and tells everybody; true if there is more, or will
-    /// be. Sleeps.
-    pub(super) fn report_all(&self) -> bool {
-        let mut rounds = 0..ROUND / Outbox::ROUND;
-        rounds.all(|_| {
-            let more = self.drain(Outbox::ROUND);
+    /// Takes what is in the event log, up to a limit, and tells everybody. Sleeps.
+    pub(super) fn report_all(&self) -> Left {
+        let mut left = Left::More;
+        for _ in 0..ROUND / Outbox::ROUND {
+            left = self.drain(Outbox::ROUND);
             self.outbox.tell(|event| self.tell(event));
-            more
-        })
+            if left != Left::More {
+                break;
+            }
+        }
+        left
     }
 
-    /// Takes events from the log, at most so many; true if there are more, or will be. Any context: what
-    /// is about guests is told later.
-    fn drain(&self, most: usize) -> bool {
+    /// Takes events from the log, at most so many. Any context: what is about guests is told later.
+    fn drain(&self, most: usize) -> Left {
         for _ in 0..most {
             match self.log.take(&self.registers, |raw| self.leave(raw)) {
                 Next::Event(taken) => self.report(taken),
                 // A log that is full would overflow again at once.
-                Next::Late => return true,
+                Next::Late => return Left::Late,
                 Next::Nothing => {
                     self.resume_log();
-                    return false;
+                    return Left::Nothing;
                 }
             }
         }
         self.resume_log();
-        true
+        Left::More
     }
 
     fn resume_log(&self) {
