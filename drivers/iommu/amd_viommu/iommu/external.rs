@@ -7,6 +7,7 @@ mod table;
 
 use super::{
     interrupts::{Follower, HostVector},
+    listeners::BUCKETS,
     Iommu,
 };
 use hw::{
@@ -17,13 +18,18 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{Arc, Mutex},
+    time::{delay::fsleep, Delta, Instant, Monotonic},
 };
 use kernel_ext::{irq::Handler, new_raw_spinlock_irq, raw_spinlock::RawSpinLockIrq};
 use table::Table;
 
-/// How many vectors there are, if the CPUs have so many. A power of two, not above the number of buckets
-/// of [`Listeners`](super::listeners::Listeners).
+/// How many vectors there are, if the CPUs have so many.
 const LANES: usize = 8;
+
+const _: () = assert!(BUCKETS % LANES == 0, "no bucket has guests of two vectors");
+
+/// The shortest pause between two looks at the guests of a vector.
+const REST: Delta = Delta::from_micros(50);
 
 /// A vector, and the guests whose interrupts come by it.
 #[pin_data]
@@ -78,8 +84,12 @@ impl Follower for Lane {
 }
 
 impl Handler for Lane {
+    /// A guest can interrupt as often as it likes. At most half of a CPU's time goes into that; what comes during a
+    /// pause is answered together.
     fn handle(&self) {
+        let begun = Instant::<Monotonic>::now();
         self.iommu.listeners.interrupt(self.number, self.of);
+        fsleep(begun.elapsed().max(REST));
     }
 }
 

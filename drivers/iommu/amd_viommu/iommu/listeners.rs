@@ -9,7 +9,7 @@ use hw::event::Event;
 use kernel::{new_spinlock_irq, prelude::*, sync::Arc, sync::SpinLockIrq};
 
 /// How many buckets there are.
-const BUCKETS: usize = 64;
+pub(super) const BUCKETS: usize = 64;
 
 /// Hears about one guest. Called with interrupts off.
 pub(crate) trait Listener: Send + Sync {
