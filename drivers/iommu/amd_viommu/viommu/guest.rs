@@ -332,10 +332,10 @@ impl Guest {
     /// The IOMMU goes.
     pub(super) fn iommu_gone(&self) {
         let mut inner = self.inner.lock();
-        if self
-            .happen(&mut inner, Event::IommuGone, &About::NOTHING)
-            .is_ok()
-        {
+        let before = inner.state;
+        let _ = self.happen(&mut inner, Event::IommuGone, &About::NOTHING);
+        // It may happen more than once, and that is said once.
+        if inner.state == State::Gone && before != State::Gone {
             self.say(News::IommuGone);
         }
     }
