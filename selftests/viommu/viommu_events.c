@@ -8,13 +8,17 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "fixture.h"
+#include "irq.h"
 
 #define EVENT_BYTES	sizeof(struct amd_viommu_event)
 #define IO_PAGE_FAULT	2
 #define VIOMMU_ERROR	12
 #define STORM		3000
+/* More events than there are places in the hardware's log. */
+#define LOG_PLACES	512
 /* So many in a second are reported one by one. */
 #define STORM_LIMIT	256
 /* More reports than a file keeps. */
@@ -425,6 +429,79 @@ TEST_F_TIMEOUT(neighbours, quiet_device_is_heard_again_by_its_next_owner, 60)
 	ASSERT_EQ(0, vmm_attach(second, dev));
 	EXPECT_EQ(-EIO, forge(dev));
 	expect_forged(_metadata, second, GUEST_ID + 8);
+}
+
+/* The thread that reads the hardware's log does not run while this program does. */
+static int shut_out_reader(void)
+{
+	struct sched_param above = { .sched_priority = 90 };
+	struct irq_list irqs;
+	unsigned int i, moved = 0;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	irq_find(&irqs, "PCI-MSI");
+	for (i = 0; i < irqs.count; i++) {
+		if (!strcmp(irqs.irq[i].name, "amd_viommu"))
+			moved += !irq_move(irqs.irq[i].number, 0);
+	}
+	if (!moved || sched_setaffinity(0, sizeof(cpus), &cpus))
+		return -ENODEV;
+	return sched_setscheduler(0, SCHED_FIFO, &above) ? -errno : 0;
+}
+
+static int let_reader_in(void)
+{
+	struct sched_param none = { };
+	cpu_set_t cpus;
+
+	memset(&cpus, 0xff, sizeof(cpus));
+	return sched_setscheduler(0, SCHED_OTHER, &none) ?: sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+/* What fills the hardware's log hides nothing: the VMM of a guest whose IOMMU fails meanwhile is told. */
+TEST_F_TIMEOUT(neighbours, failure_is_found_though_the_log_is_full, 60)
+{
+	struct vmm *loud = &self->vmm[0], *quiet = &self->vmm[1];
+	long long overflows = stats_read("event_overflows");
+	struct amd_viommu_event event;
+	struct storm storm = { };
+	__u64 end;
+	unsigned int i;
+
+	ASSERT_EQ(0, shut_out_reader());
+	/* With this one its thread moves to where it cannot run. */
+	EXPECT_EQ(-EIO, stray(&self->dev[0], 0));
+	sleep_ms(50);
+	for (i = 0; i < LOG_PLACES + 10; i++)
+		EXPECT_EQ(-EIO, stray(&self->dev[0], 0));
+	EXPECT_EQ(0, guest_put(quiet, guest_wait_command(GUEST_BASE + GUEST_SIZE, 1)));
+	guest_ring(quiet);
+	end = now_ms() + 500;
+	while ((guest_status(quiet) & STATUS_COMMANDS_RUN) && now_ms() < end)
+		;
+	EXPECT_EQ(0, guest_status(quiet) & STATUS_COMMANDS_RUN);
+	ASSERT_EQ(0, let_reader_in());
+
+	ASSERT_TRUE(next(quiet->node, &event));
+	EXPECT_EQ(overflows + 1, stats_read("event_overflows"));
+	EXPECT_EQ(AMD_VIOMMU_EVENT_QUEUE, event.type);
+	EXPECT_EQ(0, event.code);
+	EXPECT_EQ(AMD_VIOMMU_EVENT_OVERFLOW, event.flags);
+	EXPECT_FALSE(readable(quiet->node, 100));
+	read_storm(_metadata, loud, &storm);
+	EXPECT_EQ(1, storm.hushed);
+	EXPECT_TRUE(storm.overflow);
+	/* Both go on. */
+	for (i = 0; i < 2; i++) {
+		struct vmm *vmm = &self->vmm[i];
+
+		vmm->tail = 0;
+		ASSERT_EQ(0, node_reset(vmm->node, vmm->handle));
+		ASSERT_EQ(0, boot(vmm, &self->dev[i]));
+		EXPECT_EQ(0, guest_sync(vmm));
+	}
 }
 
 /* The device leaves the VM and comes back. */
