@@ -18,14 +18,15 @@
 //! 1. [`driver`]'s mutex of a PCI function;
 //! 2. the locks of devices (by trying, so claiming may do that below 5 as well);
 //! 3. the IOMMU core's probe lock, then a group's mutex;
-//! 4. a guest's mutex, or that of an IOMMU's template, then that of its external interrupts;
+//! 4. that of those who read an open file's events, then a guest's mutex, or that of an IOMMU's template, then that
+//!    of its external interrupts;
 //! 5. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
 //! 6. the life of a client, a mutex, then who depends on a domain;
 //! 7. the other mutexes of [`domain::host`], an IOMMU's counts of users, its interrupt tables and
-//!    their places, its spare IDs, its guests and their IDs, its private table and that table's memory, and what an open file has: its mappings,
-//!    then its list of guests. But for those two one at a time. Also, from the outside in: telling of
-//!    events, a bucket of those who hear about guests (a spinlock), then one of what has become of a guest's
-//!    queues, its eventfd and what an open file has to read (spinlocks);
+//!    their places, its spare IDs, its guests and their IDs, its private table and that table's memory, and
+//!    what an open file has: its mappings, then its list of guests. But for those two one at a time. Also,
+//!    from the outside in: telling of events, a bucket of those who hear about guests (a spinlock), then one
+//!    of what has become of a guest's queues, its eventfd and what an open file has to read (spinlocks);
 //! 8. the lock of a page table's top;
 //! 9. the members of a domain;
 //! 10. the device table;
