@@ -107,7 +107,7 @@ bool viommu_interrupts_start(AmdViommu *s, Error **errp)
 		error_setg_errno(errp, -ret, TYPE_AMD_VIOMMU ": SET_EVENTFD");
 		return false;
 	}
-	warn_report(TYPE_AMD_VIOMMU ": the host does not remap interrupts: "
-		    "the guest's IOMMU has none, and its driver will not hear of faults");
+	warn_report(TYPE_AMD_VIOMMU
+		    ": the host does not remap interrupts: the guest's IOMMU has none, and its driver will not hear of faults");
 	return true;
 }
