@@ -18,7 +18,7 @@
  *   4000-7FFF  the buffer
  *
  * What is written to FEE0_0000h-FEEF_FFFFh are interrupts, forged if need be: one for
- * each aligned 32 bits; without alignment the request is aborted.
+ * each aligned 32 bits. A request with other bytes is refused as a whole.
  *
  * START does the whole transfer, in requests that do not cross a 4 KiB boundary, before
  * the write returns. With INTERRUPT, MSI-X message 0 (table in BAR 1) follows.
@@ -32,7 +32,7 @@
 #include "hw/pci/pcie.h"
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
-#include "amd-viommu-hw.h"
+#include "amd-viommu-space.h"
 
 #define TYPE_AMD_VIOMMU_DMA	"amd-viommu-dma"
 OBJECT_DECLARE_SIMPLE_TYPE(AmdViommuDma, AMD_VIOMMU_DMA)
@@ -99,17 +99,22 @@ static enum viommu_access access_of(enum operation operation)
 	}
 }
 
-/* Where a request goes in system memory; false if it is aborted. */
-static bool translate(AmdViommuDma *s, struct viommu_space *space, uint64_t *addr)
+static struct viommu_request request_of(AmdViommuDma *s, uint64_t addr)
 {
-	enum operation operation = CONTROL_OPERATION(s->control);
-	struct viommu_request request = {
-		.address = *addr,
-		.access = access_of(operation),
+	return (struct viommu_request){
+		.address = addr,
+		.access = access_of(CONTROL_OPERATION(s->control)),
 		.pasid = s->pasid & PASID_MASK,
 		.has_pasid = s->pasid & PASID_VALID,
 		.privileged = s->control & CONTROL_PRIVILEGED,
 	};
+}
+
+/* Where a request goes in system memory; false if it is aborted. */
+static bool translate(AmdViommuDma *s, struct viommu_space *space, uint64_t *addr)
+{
+	enum operation operation = CONTROL_OPERATION(s->control);
+	struct viommu_request request = request_of(s, *addr);
 	struct viommu_translation out;
 
 	if (!viommu_space_translate(space, &request, &out))
@@ -137,11 +142,14 @@ static bool fetch_add(uint64_t addr, uint8_t *operand)
 static bool raise_interrupts(AmdViommuDma *s, struct viommu_space *space, uint64_t addr,
 			     const uint8_t *buf, size_t len)
 {
+	struct viommu_request request = request_of(s, addr);
 	struct viommu_message message;
 	size_t done;
 
-	if ((addr | len) & 3)
+	if ((addr | len) & 3) {
+		viommu_space_refuse(space, &request);
 		return false;
+	}
 	for (done = 0; done < len; done += 4) {
 		message = (struct viommu_message){
 			.address = addr + done,

@@ -27,7 +27,7 @@
 #include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "system/system.h"
-#include "amd-viommu-parts.h"
+#include "amd-viommu-hw.h"
 
 #define DEVICE_ID		0x14a8
 #define CLASS_ID_IOMMU		0x0806

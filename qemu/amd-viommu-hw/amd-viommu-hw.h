@@ -1,39 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the IOMMU offers to a device that knows it. */
+/* What the files of -device amd-viommu-hw share. */
 #ifndef AMD_VIOMMU_HW_H
 #define AMD_VIOMMU_HW_H
 
+#include "exec/memory.h"
 #include "hw/pci/pci_device.h"
-#include "model.h"
+#include "qemu/timer.h"
+#include "amd-viommu-space.h"
 
-/* The IOMMU that translates a device, or NULL if it is none of ours. */
-struct viommu_space *viommu_space_of(PCIDevice *dev);
+#define TYPE_AMD_VIOMMU_HW	"amd-viommu-hw"
+OBJECT_DECLARE_SIMPLE_TYPE(AmdViommuHw, AMD_VIOMMU_HW)
 
-/*
- * Has the IOMMU translate a request with all its attributes; the requester ID
- * is filled in. False: the access ends in an abort.
- */
-bool viommu_space_translate(struct viommu_space *space,
-			    struct viommu_request *request,
-			    struct viommu_translation *out);
+struct viommu_window_region {
+	MemoryRegion region;
+	AmdViommuHw *viommu;
+	enum viommu_window window;
+};
 
-/*
- * Has the IOMMU decide over an interrupt, and sends what is left of it. False: the
- * write ends in an abort.
- */
-bool viommu_space_interrupt(struct viommu_space *space,
-			    struct viommu_message *message);
+struct AmdViommuHw {
+	PCIDevice parent_obj;
 
-/* Whether an address is in the range of interrupts. */
-static inline bool viommu_is_interrupt(uint64_t addr)
-{
-	return addr >> 20 == 0xfee;
-}
+	char *root;
+	uint64_t mmio;
+	struct viommu_model *model;
+	struct viommu_window_region windows[VIOMMU_WINDOWS];
+	QEMUTimer *timer;
+	QEMUBH *bh;
+	Notifier exit;
+};
 
-/* Access to RAM: false, and nothing done, if a part of it is something else. */
-bool viommu_memory_read(void *opaque, uint64_t addr, void *buf, size_t len);
-bool viommu_memory_write(void *opaque, uint64_t addr, const void *buf, size_t len);
-bool viommu_memory_exchange(void *opaque, uint64_t addr, uint64_t old,
-			    uint64_t new, uint64_t *found);
+/* Follows every call of the model. */
+void viommu_settle(AmdViommuHw *s);
+
+/* A message past every IOMMU, with the lock of the machine held. */
+void viommu_send_message(uint64_t addr, uint32_t data);
+
+/* The address space of a requester. */
+AddressSpace *viommu_address_space(PCIBus *bus, void *opaque, int devfn);
 
 #endif

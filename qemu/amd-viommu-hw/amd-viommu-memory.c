@@ -3,7 +3,7 @@
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
-#include "amd-viommu-hw.h"
+#include "amd-viommu-space.h"
 
 /* RAM at an address, or NULL. Within an RCU critical section. */
 static void *viommu_ram(uint64_t addr, size_t len, bool is_write,

@@ -10,7 +10,7 @@
 #include "hw/i386/apic_internal.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/pci_bus.h"
-#include "amd-viommu-parts.h"
+#include "amd-viommu-hw.h"
 
 #define TYPE_AMD_VIOMMU_REGION	"amd-viommu-hw-memory-region"
 
@@ -117,11 +117,26 @@ bool viommu_space_interrupt(struct viommu_space *space,
 	return send;
 }
 
+/* To the model all that is no message is alike. */
+void viommu_space_refuse(struct viommu_space *space, struct viommu_request *request)
+{
+	struct viommu_translation out;
+
+	request->access = VIOMMU_READ_WRITE;
+	viommu_space_translate(space, request, &out);
+}
+
+/* QEMU hands over the aligned parts of a write, of which only those of 4 bytes are messages. */
 static MemTxResult viommu_interrupt_write(void *opaque, hwaddr addr, uint64_t value,
 					  unsigned int size, MemTxAttrs attrs)
 {
 	struct viommu_message message = { .address = INTERRUPT_BASE + addr, .data = value };
+	struct viommu_request request = { .address = INTERRUPT_BASE + addr };
 
+	if (size != sizeof(message.data)) {
+		viommu_space_refuse(opaque, &request);
+		return MEMTX_DECODE_ERROR;
+	}
 	return viommu_space_interrupt(opaque, &message) ? MEMTX_OK : MEMTX_DECODE_ERROR;
 }
 
@@ -134,10 +149,10 @@ static MemTxResult viommu_interrupt_read(void *opaque, hwaddr addr, uint64_t *va
 		.access = VIOMMU_READ,
 	};
 	struct viommu_translation out;
-	uint8_t bytes[4];
+	uint8_t bytes[4] = {};
 
 	if (!viommu_space_translate(opaque, &request, &out) || !out.read ||
-	    !viommu_memory_read(NULL, out.address, bytes, sizeof(bytes)))
+	    !viommu_memory_read(NULL, out.address, bytes, size))
 		return MEMTX_DECODE_ERROR;
 	*value = ldl_le_p(bytes);
 	return MEMTX_OK;
@@ -147,8 +162,8 @@ static const MemoryRegionOps viommu_interrupt_ops = {
 	.read_with_attrs = viommu_interrupt_read,
 	.write_with_attrs = viommu_interrupt_write,
 	.endianness = DEVICE_LITTLE_ENDIAN,
-	.valid = { .min_access_size = 4, .max_access_size = 4 },
-	.impl = { .min_access_size = 4, .max_access_size = 4 },
+	.valid = { .min_access_size = 1, .max_access_size = 4 },
+	.impl = { .min_access_size = 1, .max_access_size = 4 },
 };
 
 static int viommu_region_notify(IOMMUMemoryRegion *region, IOMMUNotifierFlag old,
