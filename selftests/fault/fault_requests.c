@@ -191,6 +191,20 @@ TEST_F_TIMEOUT(requests, refusal_without_pasid_tells_reads_from_writes_only, 60)
 	check_refusals(_metadata, self, refusals, ARRAY_SIZE(refusals));
 }
 
+/* Whatever the bytes say. */
+TEST_F_TIMEOUT(requests, write_among_interrupts_that_is_no_message_is_refused, 60)
+{
+	static const char words[] = "interrupt, not present";
+	struct refusal refusals[] = {
+		{ PLAIN(VDMA_ATOMIC, INTERRUPTS, false), FAULT_I, "I", words },
+		{ PLAIN(VDMA_WRITE, INTERRUPTS + 2, false), FAULT_I, "I", words },
+		{ PLAIN(VDMA_WRITE, INTERRUPTS + 8, false), FAULT_I, "I", words },
+	};
+
+	refusals[2].request.length = 6;
+	check_refusals(_metadata, self, refusals, ARRAY_SIZE(refusals));
+}
+
 TEST_F(requests, every_operation_without_pasid_reaches_the_right_bytes)
 {
 	static const struct vdma_request add = PLAIN(VDMA_ATOMIC, BOTH + 0x40, false);
