@@ -91,9 +91,7 @@ impl<C: Command> CommandFile<C> {
         let dev: &Device = dev;
         let attribute: &'static _ = &Self::ATTRIBUTE;
         // SAFETY: The attribute is static, the device live and bound.
-        to_result(unsafe {
-            bindings::device_create_file(crate::device::as_raw(dev), attribute)
-        })?;
+        to_result(unsafe { bindings::device_create_file(crate::device::as_raw(dev), attribute) })?;
         // INVARIANT: Created above.
         Ok(Self {
             dev: dev.into(),

@@ -289,13 +289,7 @@ unsafe fn install<U: Unit>(domain: *mut bindings::irq_domain, virq: c_uint, entr
     let chip: &'static _ = &Callbacks::<U>::CHIP;
     // SAFETY: By the function's contract. The chip is static; the core does not write to it.
     unsafe {
-        bindings::irq_domain_set_hwirq_and_chip(
-            domain,
-            virq,
-            number as usize,
-            chip,
-            data,
-        );
+        bindings::irq_domain_set_hwirq_and_chip(domain, virq, number as usize, chip, data);
     }
 }
 
