@@ -4,7 +4,8 @@
 //!
 //! A claimed device gets an interrupt table of the length that it needs, for all its requester IDs, and
 //! the kernel asks for entries of it instead of vectors. So the device reaches nothing but what it was
-//! given. Devices that share a requester ID share the table.
+//! given. Devices that share a requester ID share the table, which is as long as it can be if more of
+//! them may come.
 //!
 //! The interrupts of I/O APICs and the IOMMU's own MSI are not remapped, nor are those of devices that
 //! are not claimed.
@@ -205,7 +206,8 @@ pub(crate) struct Remapped {
 
 impl Remapped {
     /// Gives a device a table for all its requester IDs, of which the first is its own. It has none
-    /// of its interrupts yet, nor a driver, which the device's lock keeps away. `alone` says that no other device can have one of the IDs.
+    /// of its interrupts yet, nor a driver, which the device's lock keeps away. `alone` says that no
+    /// other device can have one of the IDs.
     ///
     /// `None` for a device whose interrupts stay as they are: it has some already, they do not go straight
     /// to the CPUs, or the IOMMU does not remap. The ports of PCI Express stay too, whose driver cannot
