@@ -9,14 +9,15 @@
 #include "util.h"
 
 #define PROC_INTERRUPTS	"/proc/interrupts"
+#define CPUS_MAX	256
 
 /* CPUs in the order of the columns; one that is off has none. */
-static unsigned int columns(const char *header, unsigned int cpus[IRQ_CPUS])
+static unsigned int columns(const char *header, unsigned int cpus[CPUS_MAX])
 {
 	unsigned int count = 0;
 	const char *at = header;
 
-	while (count < IRQ_CPUS && (at = strstr(at, "CPU")))
+	while (count < CPUS_MAX && (at = strstr(at, "CPU")))
 		cpus[count++] = strtoul(at += 3, NULL, 10);
 	return count;
 }
@@ -50,8 +51,8 @@ static bool take_line(char *line, struct irq *irq, const unsigned int *cpus, uns
 void irq_find(struct irq_list *list, const char *chip)
 {
 	FILE *file = fopen(PROC_INTERRUPTS, "re");
-	unsigned int cpus[IRQ_CPUS], count = 0;
-	char line[1024];
+	unsigned int cpus[CPUS_MAX], count = 0;
+	char line[4096];
 
 	list->count = 0;
 	if (!file)
@@ -108,6 +109,17 @@ long long irq_special(const char *row)
 unsigned int irq_stray_lines(int kmsg)
 {
 	return kmsg_count(kmsg, "No irq handler for vector");
+}
+
+unsigned int cpu_count(void)
+{
+	unsigned int count = 0;
+	char path[64];
+
+	do
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u", count);
+	while (count < IRQ_CPUS && file_exists(path) && ++count);
+	return count;
 }
 
 int irq_move(unsigned int number, unsigned int cpu)

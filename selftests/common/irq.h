@@ -7,7 +7,7 @@
 #include <linux/types.h>
 
 #define IRQ_LIST_MAX	32
-#define IRQ_CPUS	2
+#define IRQ_CPUS	8	/* Those beyond are not looked at. */
 
 struct irq {
 	unsigned int number;
@@ -30,6 +30,8 @@ long long irq_special(const char *row);
 /* Interrupts that came with a vector that nobody has. */
 unsigned int irq_stray_lines(int kmsg);
 
+/* CPUs that the machine has, online or not. */
+unsigned int cpu_count(void);
 int irq_move(unsigned int number, unsigned int cpu);
 int cpu_online(unsigned int cpu, bool online);
 

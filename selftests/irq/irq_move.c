@@ -16,6 +16,7 @@ FIXTURE(move) {
 	struct block block;
 	char pci[PCI_NAME_LEN];
 	char name[32];
+	unsigned int cpus;
 	int kmsg;
 };
 
@@ -28,7 +29,8 @@ FIXTURE_SETUP(move)
 		missing = nic_missing(self->pci, self->name, sizeof(self->name));
 	if (missing)
 		SKIP(return, "%s", missing);
-	if (!file_exists("/sys/devices/system/cpu/cpu1"))
+	self->cpus = cpu_count();
+	if (self->cpus < 2)
 		SKIP(return, "needs two CPUs");
 	ASSERT_LE(0, pci_group(self->block.pci));
 	ASSERT_LE(0, pci_group(self->pci));
@@ -38,14 +40,17 @@ FIXTURE_SETUP(move)
 	irq_find(&irqs, self->block.pci);
 	ASSERT_TRUE(irq_remapped(&irqs));
 	/* One for the commands of the driver, and one for each CPU. */
-	ASSERT_LT(2, irqs.count);
+	ASSERT_LT(self->cpus, irqs.count);
 	self->kmsg = kmsg_open();
 	ASSERT_LE(0, self->kmsg);
 }
 
 FIXTURE_TEARDOWN(move)
 {
-	cpu_online(1, true);
+	unsigned int cpu;
+
+	for (cpu = 1; cpu < self->cpus; cpu++)
+		cpu_online(cpu, true);
 	net_down(self->name);
 	close(self->kmsg);
 }
@@ -80,14 +85,14 @@ static __u64 seen_by(const char *pci, unsigned int cpu)
 TEST_F_TIMEOUT(move, interrupts_follow_under_load, 300)
 {
 	struct block_load load = { .path = self->block.path, .size = self->block.size,
-				   .threads = 3 };
+				   .threads = self->cpus + 1 };
 	long long invalidations = stats_read("invalidate_interrupts");
 	struct block_load_handle *handle = block_load_start(&load);
 	unsigned int moved = 0, cpu = 0;
 	__u64 bytes = 0, end, before;
 
 	ASSERT_NE(NULL, handle);
-	for (end = now_ms() + LOAD_MS; now_ms() < end; cpu = !cpu) {
+	for (end = now_ms() + LOAD_MS; now_ms() < end; cpu = (cpu + 1) % self->cpus) {
 		unsigned int step = move_all(self, cpu), tries;
 
 		EXPECT_LT(0, step);
@@ -111,9 +116,9 @@ TEST_F_TIMEOUT(move, interrupts_follow_under_load, 300)
 TEST_F_TIMEOUT(move, cpus_go_off_and_on_under_load, 300)
 {
 	struct block_load load = { .path = self->block.path, .size = self->block.size,
-				   .threads = 3 };
+				   .threads = self->cpus + 1 };
 	struct block_load_handle *handle;
-	unsigned int rounds = 0;
+	unsigned int rounds = 0, cpu;
 	__u64 bytes = 0, end;
 
 	if (!file_exists("/sys/devices/system/cpu/cpu1/online"))
@@ -121,11 +126,12 @@ TEST_F_TIMEOUT(move, cpus_go_off_and_on_under_load, 300)
 	handle = block_load_start(&load);
 	ASSERT_NE(NULL, handle);
 	for (end = now_ms() + LOAD_MS; now_ms() < end; rounds++) {
-		ASSERT_EQ(0, cpu_online(1, false));
+		cpu = 1 + rounds % (self->cpus - 1);
+		ASSERT_EQ(0, cpu_online(cpu, false));
 		EXPECT_EQ(5, net_ping(5, &bytes));
 		sleep_ms(PAUSE_MS);
-		ASSERT_EQ(0, cpu_online(1, true));
-		move_all(self, 1);
+		ASSERT_EQ(0, cpu_online(cpu, true));
+		move_all(self, cpu);
 		EXPECT_EQ(5, net_ping(5, &bytes));
 		sleep_ms(PAUSE_MS);
 	}
