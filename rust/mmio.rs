@@ -27,8 +27,8 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when somebody else holds the range, `EINVAL` when it is empty or wraps, `ENOMEM`
-    /// when it cannot be mapped.
+    /// `EBUSY` when somebody else holds the range or there is no memory to hold it, which the kernel
+    /// does not tell apart, `EINVAL` when it is empty or wraps, `ENOMEM` when it cannot be mapped.
     pub fn new(phys: u64, len: usize, name: &'static CStr) -> Result<Self> {
         if len == 0 || phys.checked_add(len as u64).is_none() {
             return Err(EINVAL);

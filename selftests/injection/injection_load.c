@@ -79,21 +79,6 @@ static const char *load_attempt(struct loader *loader, unsigned int n, unsigned 
 	return iommu_traces_left() ? "unloading leaves traces" : NULL;
 }
 
-static unsigned int common_divisor(unsigned int a, unsigned int b)
-{
-	return b ? common_divisor(b, a % b) : a;
-}
-
-/* A step that visits every one of so many places, and spreads evenly those visited so far. */
-static unsigned int even_step(unsigned int total)
-{
-	unsigned int step = total * 0.618 + 1;
-
-	while (common_divisor(step, total) != 1)
-		step++;
-	return step;
-}
-
 /*
  * What counts is what the module calls for. What the module loader needs comes before, and most
  * of the rest are the caches of DMA addresses, of which the module knows nothing.

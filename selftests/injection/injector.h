@@ -136,6 +136,21 @@ static inline int injector_filter(const char *kind, struct code code)
 	return ret ? ret : injector_set(kind, "end", code.end);
 }
 
+static inline unsigned int common_divisor(unsigned int a, unsigned int b)
+{
+	return b ? common_divisor(b, a % b) : a;
+}
+
+/* A step that visits every one of so many places, and spreads evenly those visited so far. */
+static inline unsigned int even_step(unsigned int total)
+{
+	unsigned int step = total * 0.618 + 1;
+
+	while (common_divisor(step, total) != 1)
+		step++;
+	return step;
+}
+
 /* Neither of the two allocates: the count is that of what lies between them. */
 static inline void inject(struct injector *injector, unsigned int n)
 {
