@@ -108,7 +108,11 @@ fn an_apic_that_cannot_be_named_is_refused() {
     ] {
         let entry = format.remapped(route(0x20, destination));
         assert_eq!(entry.is_some(), fits, "{format:?} {destination:#x}");
-        assert_eq!(format.names(destination), fits, "{format:?} {destination:#x}");
+        assert_eq!(
+            format.names(destination),
+            fits,
+            "{format:?} {destination:#x}"
+        );
     }
 }
 
