@@ -27,6 +27,6 @@ run_vng()
 		--disable-kvm --disable-microvm --force-9p --user root --cpus "$vm_cpus" --memory "${vm_memory}M" \
 		--rwdir "$build" --cwd "$build" \
 		--verbose --append "amd_iommu=off loglevel=7 $qemu_append $2" \
-		--qemu-opts="-cpu EPYC ${devices[*]} ${vm_extra[*]}" \
+		--qemu-opts="-cpu $vm_cpu ${devices[*]} ${vm_extra[*]}" \
 		--exec "sh $scripts/guest/vng-run $job $logs/$1.out"
 }
