@@ -140,6 +140,8 @@ pub mod shim {
         pub fn msi_is_plain(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_msi_in_use"]
         pub fn msi_in_use(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_msi_parent_keep_code"]
+        pub safe fn msi_parent_keep_code();
         #[link_name = "kernel_ext_msi_alloc_device"]
         pub fn msi_alloc_device(info: *const irq_alloc_info, nr_irqs: c_uint) -> *mut pci_dev;
         #[link_name = "kernel_ext_own_irq_alloc"]

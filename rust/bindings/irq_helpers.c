@@ -8,6 +8,7 @@
 #include <linux/irqchip/irq-msi-lib.h>
 #include <linux/irqdomain.h>
 #include <linux/lockdep.h>
+#include <linux/module.h>
 #include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -155,6 +156,12 @@ bool kernel_ext_msi_is_plain(struct pci_dev *pdev)
 bool kernel_ext_msi_in_use(struct pci_dev *pdev)
 {
 	return pdev->msi_enabled || pdev->msix_enabled;
+}
+
+/* The callbacks are this module's, which somebody has to hold at this moment. */
+void kernel_ext_msi_parent_keep_code(void)
+{
+	__module_get(THIS_MODULE);
 }
 
 /*

@@ -38,6 +38,8 @@ struct irq_domain *kernel_ext_msi_domain(struct pci_dev *pdev);
 void kernel_ext_set_msi_domain(struct pci_dev *pdev, struct irq_domain *domain);
 bool kernel_ext_msi_is_plain(struct pci_dev *pdev);
 bool kernel_ext_msi_in_use(struct pci_dev *pdev);
+/* The callbacks of a parent domain may be called for as long as the machine runs. */
+void kernel_ext_msi_parent_keep_code(void);
 
 /* One interrupt. */
 struct kernel_ext_irq_route {

@@ -73,9 +73,12 @@ impl<U: Unit> Assigned<U> {
 
 impl<U: Unit> Drop for Assigned<U> {
     fn drop(&mut self) {
-        // Whoever gives a device back that has a driver nevertheless leaves it the unit for good.
+        // Whoever gives a device back that has a driver nevertheless leaves it the unit for good, and the
+        // code that its interrupts call. That happens if the core gives up a device that a driver has got
+        // since it was claimed.
         if device::has_driver(self.pdev.as_ref()) {
             core::mem::forget(self.parent.clone());
+            shim::msi_parent_keep_code();
         }
         // SAFETY: A counted reference keeps the device; the domain before is that of its bus, which
         // outlives it.
