@@ -63,7 +63,7 @@ struct viommu_stats {
 	struct viommu_counter detached;
 	/* What VFIO has to map, or no longer. */
 	struct viommu_counter mapped;
-	/* Failures of the host's IOMMU for the guest that were repaired without a reset of the guest. */
+	/* What may have been failures of the host's IOMMU for the guest, repaired without its reset. */
 	struct viommu_counter repaired;
 	/* Interrupts of the guest's IOMMU that KVM has not sent. */
 	struct viommu_counter sent;
@@ -142,8 +142,8 @@ struct AmdViommu {
 	bool gone;
 	unsigned int resumes;
 	/*
-	 * It has failed for the guest, and not been reset since; reports were lost. Protected by the
-	 * big lock.
+	 * It has failed for the guest, or may have, and not been reset since; reports were lost.
+	 * Protected by the big lock.
 	 */
 	bool failed;
 	bool lossy;

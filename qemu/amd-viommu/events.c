@@ -16,6 +16,8 @@
  * as they are read.
  */
 #define MOST_READS	16
+/* Of an event: the hardware has said nothing. */
+#define CODE_UNKNOWN	0
 
 static const char * const viommu_event_names[VIOMMU_EVENTS_KNOWN] = {
 	[AMD_VIOMMU_EVENT_LOST] = "lost",
@@ -50,7 +52,9 @@ static void viommu_show(AmdViommu *s, const struct amd_viommu_event *event)
 		viommu_show_device(event, fault);
 		break;
 	case AMD_VIOMMU_EVENT_QUEUE:
-		error_report(TYPE_AMD_VIOMMU ": an error of the guest has stopped its queue");
+		error_report(TYPE_AMD_VIOMMU ": %s", event->code == CODE_UNKNOWN ?
+			     "the guest's queue has stopped, the host does not say why" :
+			     "an error of the guest has stopped its queue");
 		break;
 	case AMD_VIOMMU_EVENT_HARDWARE:
 		error_report(TYPE_AMD_VIOMMU ": the host's IOMMU failed for the guest (flags 0x%03x)",
@@ -93,11 +97,28 @@ static void viommu_take_unknown(AmdViommu *s, const struct amd_viommu_event *eve
 	viommu_count(s, &s->stats.events_unknown);
 }
 
+/*
+ * Whether only VM_RESET may let the queues run again. A queue that was found stopped, and nobody
+ * knows why, may have been stopped by a failure of which the host's log had no room to tell. Whether
+ * this record has the flag for that says nothing: an earlier one of a device may have had it.
+ */
+static bool viommu_has_failed(const struct amd_viommu_event *event)
+{
+	switch (event->type) {
+	case AMD_VIOMMU_EVENT_HARDWARE:
+		return true;
+	case AMD_VIOMMU_EVENT_QUEUE:
+		return event->code == CODE_UNKNOWN;
+	default:
+		return false;
+	}
+}
+
 static void viommu_take_known(AmdViommu *s, const struct amd_viommu_event *event)
 {
 	struct viommu_counter *counter = &s->stats.events[event->type];
 
-	if (event->type == AMD_VIOMMU_EVENT_HARDWARE)
+	if (viommu_has_failed(event))
 		s->failed = true;
 	viommu_count(s, counter);
 	/* It tells of losses only. */

@@ -85,7 +85,9 @@ void viommu_update_interrupt(AmdViommu *s)
 
 /*
  * A host that does not remap interrupts says EOPNOTSUPP. The guest's driver hears of no event then:
- * it does not look by itself. For completions it does.
+ * it does not look by itself. For completions it does. That may be for good, so the guest has to do
+ * without; other errors, as ENOSPC of a host without vectors to spare, are for whoever starts QEMU to
+ * mend, and it does not start.
  */
 bool viommu_interrupts_start(AmdViommu *s, Error **errp)
 {
@@ -107,7 +109,6 @@ bool viommu_interrupts_start(AmdViommu *s, Error **errp)
 		error_setg_errno(errp, -ret, TYPE_AMD_VIOMMU ": SET_EVENTFD");
 		return false;
 	}
-	warn_report(TYPE_AMD_VIOMMU
-		    ": the host does not remap interrupts: the guest's IOMMU has none, and its driver will not hear of faults");
+	warn_report(TYPE_AMD_VIOMMU ": the host does not remap interrupts: the guest's IOMMU has none, and its driver will not hear of faults");
 	return true;
 }

@@ -66,7 +66,8 @@ static void viommu_before(AmdViommu *s, uint32_t offset, uint64_t old, uint64_t 
 }
 
 /*
- * When the host's IOMMU has failed for the guest nothing but VM_RESET lets its queues run again.
+ * When the host's IOMMU has failed for the guest nothing but VM_RESET lets its queues run again, and
+ * it is done too when nobody knows why a queue has stopped.
  * A driver that starts over turns its IOMMU off first. It finds its registers as it wrote them:
  * what the kernel forgets it is told again. Devices reach all memory after VM_RESET, as they do
  * while the guest's IOMMU is off.

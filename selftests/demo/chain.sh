@@ -153,7 +153,7 @@ judge_words()
 	if [ "$scenario" = hostile ]; then
 		said="|amd-viommu: (the guest's device table is not in its memory|DOMAIN_ATTACH: Invalid argument \(said once\))\$"
 		reported="$reported|amd-viommu: device 00:1[2345]\.0 of the guest (was refused .*|has caused too many events)\$"
-		reported="$reported|amd-viommu: (an error of the guest has stopped its queue|the host's IOMMU failed for the guest .*)\$"
+		reported="$reported|amd-viommu: (an error of the guest has stopped its queue|the guest's queue has stopped, the host does not say why|the host's IOMMU failed for the guest .*)\$"
 		reported="$reported|^The queues of the guest's IOMMU rest until its driver starts over\.\$"
 		reported="$reported|amd-viommu: no more of these are shown \(counted as event-(queue|hardware|hushed)\)\$"
 		reported="$reported|amd-viommu: reports of the kernel were lost \(said once, counted as events-[a-z]*\)\$"
