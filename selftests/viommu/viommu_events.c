@@ -17,6 +17,8 @@
 #define IO_PAGE_FAULT	2
 #define VIOMMU_ERROR	12
 #define STORM		3000
+/* How long one lasts that is read meanwhile. */
+#define STORM_MS	4000
 /* More events than there are places in the hardware's log. */
 #define LOG_PLACES	512
 /* So many in a second are reported one by one. */
@@ -315,31 +317,40 @@ FIXTURE_TEARDOWN(neighbours)
 
 /* What there is to read of a VM whose device has made many faults. */
 struct storm {
-	__u64 faults, hushed;
-	bool overflow;
+	__u64 sequence, faults, left, hushed;
+	bool overflow, is_whole;
 };
 
-/* Reads everything, and every event is accounted for. */
+/* Every event is accounted for. */
+static void note(struct storm *storm, const struct amd_viommu_event *event)
+{
+	__u16 id = event->type == AMD_VIOMMU_EVENT_LOST ? 0 : GUEST_ID;
+
+	storm->is_whole &= event->sequence == storm->sequence + event->lost + 1;
+	storm->is_whole &= event->guest_id == id;
+	storm->sequence = event->sequence;
+	storm->faults += event->lost + (event->type == AMD_VIOMMU_EVENT_DEVICE);
+	storm->left += event->type == AMD_VIOMMU_EVENT_DEVICE_LEFT;
+	storm->hushed += event->type == AMD_VIOMMU_EVENT_HUSHED;
+	storm->overflow |= event->flags & AMD_VIOMMU_EVENT_OVERFLOW;
+}
+
+/* Reads everything. */
 static void read_storm(struct __test_metadata *_metadata, struct vmm *vmm, struct storm *storm)
 {
 	struct amd_viommu_event event;
-	__u64 sequence = 0;
 
 	while (readable(vmm->node, 300)) {
 		ASSERT_TRUE(next(vmm->node, &event));
-		EXPECT_EQ(sequence + event.lost + 1, event.sequence);
-		sequence = event.sequence;
-		storm->faults += event.lost + (event.type == AMD_VIOMMU_EVENT_DEVICE);
-		storm->hushed += event.type == AMD_VIOMMU_EVENT_HUSHED;
-		storm->overflow |= event.flags & AMD_VIOMMU_EVENT_OVERFLOW;
-		EXPECT_EQ(event.type == AMD_VIOMMU_EVENT_LOST ? 0 : GUEST_ID, event.guest_id);
+		note(storm, &event);
 	}
+	EXPECT_TRUE(storm->is_whole);
 }
 
 TEST_F_TIMEOUT(neighbours, storm_is_counted_and_harms_nobody_else, 90)
 {
 	struct vmm *loud = &self->vmm[0], *quiet = &self->vmm[1];
-	struct storm storm = { };
+	struct storm storm = { .is_whole = true };
 	unsigned int i;
 
 	kmsg_skip(self->kmsg);
@@ -368,6 +379,50 @@ TEST_F_TIMEOUT(neighbours, storm_is_counted_and_harms_nobody_else, 90)
 	EXPECT_EQ(-EIO, stray(&self->dev[0], 0x40));
 	expect_fault(_metadata, loud, 0x40);
 	EXPECT_TRUE(vmm_moves(loud, &self->dev[0], GVA, GUEST_DATA));
+}
+
+/* A VMM that reads at once whatever there is. */
+struct reader {
+	struct vmm *vmm;
+	struct storm storm;
+	bool stop;
+};
+
+static void *read_at_once(void *argument)
+{
+	struct reader *reader = argument;
+	struct amd_viommu_event event;
+
+	while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
+		if (readable(reader->vmm->node, 20) && next(reader->vmm->node, &event))
+			note(&reader->storm, &event);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(neighbours, storm_is_limited_though_it_is_read_at_once, 60)
+{
+	struct reader reader = { .vmm = &self->vmm[0], .storm.is_whole = true };
+	long long overflows = stats_read("event_overflows");
+	__u64 strays = 0, end = now_ms() + STORM_MS;
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_at_once, &reader));
+	for (; now_ms() < end; strays++)
+		EXPECT_EQ(-EIO, stray(&self->dev[0], 0));
+	__atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+
+	/* It is quiet for a second each time, and then heard again. */
+	read_storm(_metadata, reader.vmm, &reader.storm);
+	EXPECT_LE(2, reader.storm.hushed);
+	EXPECT_GE(STORM_MS / 1000 + 1, reader.storm.hushed);
+	EXPECT_GT(strays, reader.storm.faults);
+	/* Each time it may have filled the log before anybody could look. */
+	EXPECT_GE(overflows + 2 * (STORM_MS / 1000 + 1), stats_read("event_overflows"));
+	sleep_ms(1100);
+	EXPECT_EQ(-EIO, stray(&self->dev[0], 0x40));
+	expect_fault(_metadata, reader.vmm, 0x40);
 }
 
 /* A write that is an interrupt, which the device has not been told to raise. */
@@ -466,7 +521,7 @@ TEST_F_TIMEOUT(neighbours, failure_is_found_though_the_log_is_full, 60)
 	struct vmm *loud = &self->vmm[0], *quiet = &self->vmm[1];
 	long long overflows = stats_read("event_overflows");
 	struct amd_viommu_event event;
-	struct storm storm = { };
+	struct storm storm = { .is_whole = true };
 	__u64 end;
 	unsigned int i;
 
@@ -517,7 +572,7 @@ TEST_F_TIMEOUT(neighbours, quiet_lasts_until_it_has_been_read, 90)
 {
 	struct vmm *vmm = &self->vmm[0];
 	struct vmm_device *dev = &self->dev[0];
-	struct storm storm = { };
+	struct storm storm = { .is_whole = true };
 	unsigned int i;
 
 	for (i = 0; i < MOST_PLACES; i++)
@@ -530,6 +585,8 @@ TEST_F_TIMEOUT(neighbours, quiet_lasts_until_it_has_been_read, 90)
 		make_quiet(_metadata, dev);
 	}
 	read_storm(_metadata, vmm, &storm);
+	/* There was no place left. */
+	EXPECT_GT(MOST_PLACES, storm.left);
 	EXPECT_EQ(1, storm.hushed);
 	sleep_ms(1100);
 	EXPECT_EQ(-EIO, stray(dev, 0x40));

@@ -10,6 +10,7 @@ mod guest_page;
 mod layout;
 mod life;
 mod report;
+mod rest;
 mod storm;
 mod vfctrl;
 mod watch;

@@ -29,7 +29,7 @@
 //!    of what has become of a guest's queues, its eventfd and what an open file has to read (spinlocks);
 //! 8. the lock of a page table's top;
 //! 9. the members of a domain;
-//! 10. the device table;
+//! 10. the device table, or which devices of guests rest, one at a time;
 //! 11. the requester IDs of an interrupt table, then control register, command ring, event log, one at a time,
 //!     and under that of the log events that wait to be told. These are raw: the interrupt core calls with raw
 //!     locks held.

@@ -19,6 +19,7 @@ mod interrupts;
 mod invalidate;
 mod listeners;
 mod outbox;
+mod quiet;
 mod registers;
 mod service;
 mod spares;
@@ -59,6 +60,7 @@ use kernel::{
 use kernel_ext::{iommu::Handle, ratelimit::RateLimit};
 use listeners::Listeners;
 use outbox::Outbox;
+use quiet::Rests;
 use registers::Registers;
 use spares::Spares;
 use users::Users;
@@ -159,6 +161,9 @@ pub(crate) struct Iommu {
     /// Events that guests are to be told.
     #[pin]
     outbox: Outbox,
+    /// Devices of guests that the hardware has been keeping quiet about for a short time.
+    #[pin]
+    rests: Rests,
     /// Who hears about guests.
     #[pin]
     listeners: Listeners,

@@ -12,6 +12,7 @@
 //! * [`backlog`]: events that wait to be told;
 //! * [`report`]: what the VMM of a guest is told;
 //! * [`storm`]: when a guest's devices cause too many events;
+//! * [`rest`]: how long such a device is kept quiet;
 //! * [`watch`]: whether a guest's command queue has stopped;
 //! * [`ids`]: choosing guest IDs and translate IDs;
 //! * [`life`]: the state machine of a guest's IOMMU.
@@ -35,6 +36,7 @@ pub mod ids;
 pub mod life;
 pub mod private;
 pub mod report;
+pub mod rest;
 pub mod storm;
 pub mod vfctrl;
 pub mod vsc;

@@ -13,8 +13,7 @@ use super::{
     Iommu,
 };
 use hw::{
-    command::Command,
-    dte::{Dte, GuestIds},
+    dte::Dte,
     event::{Event, Kind},
 };
 use kernel::{
@@ -91,35 +90,6 @@ impl Iommu {
             self.hush_storm(devid, ids);
         }
         Some(heard.print)
-    }
-
-    /// Has the hardware report no more faults of a guest's device, and says so.
-    fn hush_storm(&self, devid: u16, ids: GuestIds) {
-        // What the hardware does not confirm is in the entry nevertheless.
-        let _ = self.hush(devid, ids, true);
-        if self.is_hushed(devid, ids) {
-            self.listeners
-                .with(ids.guest_id, |guest| guest.hushed(ids.device_id));
-        }
-    }
-
-    /// Says whether the hardware keeps quiet about the faults of a guest's device, until the entry of the
-    /// device gets a new meaning. Nothing happens if the guest has the device no more.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` beyond the end of the table; `EIO` when the hardware does not confirm.
-    pub(crate) fn hush(&self, devid: u16, ids: GuestIds, yes: bool) -> Result {
-        let new = |old: Dte| old.with_hush(ids, yes);
-        self.table.change(devid, new, || {
-            Stats::count(&self.stats.invalidate_devtab);
-            self.run(&[Command::invalidate_devtab_entry(devid)])
-        })
-    }
-
-    /// Whether the hardware keeps quiet about the faults of a guest's device.
-    pub(crate) fn is_hushed(&self, devid: u16, ids: GuestIds) -> bool {
-        self.entry(devid).is_some_and(|entry| entry.is_hushed(ids))
     }
 
     /// The hardware failed at something that it did for a guest.

@@ -328,7 +328,8 @@ impl irq::Handler for Iommu {
         while !self.closed.load(Relaxed) {
             let more = self.round();
             let ask_again = self.ask_suspects();
-            if !more && !ask_again {
+            let resting = self.end_rests();
+            if !more && !ask_again && !resting {
                 break;
             }
             fsleep(PAUSE);

@@ -135,7 +135,7 @@ impl Guest {
         })
     }
 
-    /// Has the hardware report faults of a device again.
+    /// The VMM has read that the hardware keeps quiet about a device.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl Guest {
     pub(super) fn unhush(&self, guest: u16) -> Result {
         let inner = self.alive()?;
         let (devid, ids) = inner.device(guest).ok_or(ENOENT)?.ids(&inner);
-        self.hardware.iommu().hush(devid, ids, false)
+        self.hardware.iommu().unhush(devid, ids)
     }
 
     /// Takes a device from the guest.

@@ -106,7 +106,7 @@ impl Guest {
         };
         for device in inner.devices.iter() {
             let (devid, ids) = device.ids(&inner);
-            if self.hardware.iommu().is_hushed(devid, ids) {
+            if self.hardware.iommu().is_quiet_until_read(devid, ids) {
                 self.hushed(device.guest);
             }
         }

@@ -7,7 +7,7 @@
 use super::{Dte, HostRoot, ADDRESS};
 
 /// How the hardware knows the device of a guest (hardware reference 3.3, vImuEn).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct GuestIds {
     /// GuestID: the guest.
     pub guest_id: u16,
