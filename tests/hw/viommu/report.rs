@@ -87,14 +87,36 @@ fn a_storm_of_faults_leaves_room_for_what_matters() {
 #[test]
 fn a_guest_that_stops_its_queue_again_and_again_does_not_fill_the_queue_either() {
     let mut queue = queue();
+    let stopped = News::Queue(Some(Cause::default()));
     for _ in 0..100 {
-        queue.push(1, News::Queue(None), false);
+        queue.push(1, stopped, false);
     }
     queue.push(1, News::IommuGone, false);
     for _ in 0..FAULTS {
-        assert_eq!(take(&mut queue).unwrap().news, News::Queue(None));
+        assert_eq!(take(&mut queue).unwrap().news, stopped);
     }
     assert_eq!(take(&mut queue).unwrap().news, News::IommuGone);
+}
+
+/// Nobody finds it again: it has room when the storm of a device has taken all that it may.
+#[test]
+fn a_queue_that_is_found_stopped_is_told_whatever_waits_and_once() {
+    let mut queue = queue();
+    for id in 0..100 {
+        queue.push(1, fault(id), false);
+    }
+    for _ in 0..100 {
+        assert!(queue.push(1, News::Queue(None), false));
+        assert!(queue.push(2, News::Queue(None), false));
+    }
+    for _ in 0..FAULTS {
+        take(&mut queue).unwrap();
+    }
+    for handle in [1, 2] {
+        let report = take(&mut queue).unwrap();
+        assert_eq!((report.handle, report.news), (handle, News::Queue(None)));
+    }
+    assert_eq!(take(&mut queue), None);
 }
 
 #[test]
@@ -159,6 +181,20 @@ fn a_quiet_device_is_told_once_until_that_is_read() {
     assert_eq!(take(&mut queue).unwrap().news, hushed(7));
 }
 
+/// What is not queued since it waits already takes nothing along.
+#[test]
+fn an_overflow_that_is_told_with_a_report_that_waits_is_in_that() {
+    let mut queue = queue();
+    let hushed = News::Hushed { id: 7 };
+    assert!(queue.push(1, fault(0), false));
+    for overflow in [false, true, false] {
+        assert!(queue.push(1, hushed, overflow));
+    }
+    assert!(queue.push(2, hushed, false));
+    let told: Vec<_> = (0..3).map(|_| take(&mut queue).unwrap().overflow).collect();
+    assert_eq!(told, [false, true, false]);
+}
+
 /// Whatever is pushed and read in whatever order: no report is counted twice or not at all.
 #[test]
 fn sequence_and_losses_account_for_everything() {
@@ -171,7 +207,7 @@ fn sequence_and_losses_account_for_everything() {
             if random.below(3) != 0 {
                 let news = match random.below(8) {
                     0 => News::DeviceLeft { id: 0 },
-                    1 => News::Queue(None),
+                    1 => News::Queue(Some(Cause::default())),
                     _ => fault(0),
                 };
                 queue.push(1, news, false);

@@ -33,7 +33,7 @@ pub enum News {
         id: u16,
     },
     /// The hardware reports no more faults of a device, which has caused too many, until this has been
-    /// read.
+    /// read and a time has passed.
     Hushed {
         /// The guest's ID of the device.
         id: u16,
@@ -125,8 +125,9 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
     /// How many places `news` leaves free.
     fn reserve(&self, news: News) -> usize {
         match news {
-            News::Device { .. } | News::Queue(_) => self.places.len() / 4,
+            News::Device { .. } | News::Queue(Some(_)) => self.places.len() / 4,
             News::Lost
+            | News::Queue(None)
             | News::Hardware(_)
             | News::DeviceLeft { .. }
             | News::Hushed { .. }
@@ -136,10 +137,15 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
 
     /// Queues a report, or counts it as lost if there is no room. Returns whether it will be read.
     ///
-    /// That a device is kept quiet is not queued twice: what ends with the first does so for both.
+    /// That a device is kept quiet is not queued twice: what ends with the first does so for both, and the first says
+    /// as well that events were lost. Nor is that a command queue was found stopped, which nobody finds again and which
+    /// may take any place for that.
     pub fn push(&mut self, handle: u32, news: News, overflow: bool) -> bool {
-        if matches!(news, News::Hushed { .. }) && self.has(handle, news) {
-            return true;
+        if matches!(news, News::Hushed { .. } | News::Queue(None)) {
+            if let Some(waiting) = self.find(handle, news) {
+                waiting.overflow |= overflow;
+                return true;
+            }
         }
         self.sequence = self.sequence.wrapping_add(1);
         if self.count + self.reserve(news) >= self.places.len() {
@@ -151,9 +157,12 @@ impl<S: DerefMut<Target = [Report]>> Reports<S> {
         true
     }
 
-    fn has(&self, handle: u32, news: News) -> bool {
-        let mut waiting = (0..self.count).filter_map(|n| self.places.get(self.place(n)));
-        waiting.any(|report| report.handle == handle && report.news == news)
+    /// A report that waits.
+    fn find(&mut self, handle: u32, news: News) -> Option<&mut Report> {
+        let is_it = |report: &Report| report.handle == handle && report.news == news;
+        let mut places = (0..self.count).map(|n| self.place(n));
+        let at = places.find(|at| self.places.get(*at).is_some_and(is_it))?;
+        self.places.get_mut(at)
     }
 
     /// Queues a report; there is room.
