@@ -147,6 +147,11 @@ impl Client {
         self.requester.sbdf()
     }
 
+    /// All requester IDs that it uses, its own first.
+    pub(crate) fn devids(&self) -> &[u16] {
+        self.requester.ids()
+    }
+
     /// The device's name, for messages.
     pub(crate) fn name(&self) -> &CStr {
         let dev: &Device = self.pdev.as_ref();

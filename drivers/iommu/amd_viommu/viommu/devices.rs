@@ -28,13 +28,13 @@ pub(super) struct Device {
 }
 
 impl Device {
-    /// By which IDs the hardware knows it: the host's, and those of the guest that has it.
-    pub(super) fn ids(&self, inner: &Inner) -> (u16, GuestIds) {
+    /// By which IDs the hardware knows it: the host's, of which it may use several, and those of the guest that has it.
+    pub(super) fn ids(&self, inner: &Inner) -> (&[u16], GuestIds) {
         let ids = GuestIds {
             guest_id: inner.gid.get(),
             device_id: self.guest,
         };
-        (self.client.sbdf().devid, ids)
+        (self.client.devids(), ids)
     }
 }
 
@@ -86,8 +86,8 @@ impl Guest {
     ///
     /// `ENODEV`; `EEXIST` when the guest has a device with that ID; `EXDEV` for a device behind
     /// another IOMMU, or with other memory than the guest's devices; `EBUSY` when a guest has it;
-    /// `EOPNOTSUPP` when it shares its requester ID with another; `ENOMEM`; `EIO` when the hardware does not confirm. The
-    /// device is not the guest's then.
+    /// `EOPNOTSUPP` when it shares its requester ID with another; `ENOMEM`; `EIO` when the hardware does not
+    /// confirm. The device is not the guest's then.
     pub(super) fn attach_device(self: &Arc<Self>, guest: u16, client: Arc<Client>) -> Result {
         if !Arc::ptr_eq(client.iommu(), self.hardware.iommu()) {
             return Err(EXDEV);
@@ -142,8 +142,10 @@ impl Guest {
     /// `ENODEV`, `ENOENT`, `EIO`.
     pub(super) fn unhush(&self, guest: u16) -> Result {
         let inner = self.alive()?;
-        let (devid, ids) = inner.device(guest).ok_or(ENOENT)?.ids(&inner);
-        self.hardware.iommu().unhush(devid, ids)
+        let (devids, ids) = inner.device(guest).ok_or(ENOENT)?.ids(&inner);
+        let iommu = self.hardware.iommu();
+        let unhush = |result: Result, devid: &u16| result.and(iommu.unhush(*devid, ids));
+        devids.iter().fold(Ok(()), unhush)
     }
 
     /// Takes a device from the guest.

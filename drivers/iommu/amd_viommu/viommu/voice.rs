@@ -105,8 +105,9 @@ impl Guest {
             return;
         };
         for device in inner.devices.iter() {
-            let (devid, ids) = device.ids(&inner);
-            if self.hardware.iommu().is_quiet_until_read(devid, ids) {
+            let (devids, ids) = device.ids(&inner);
+            let is_quiet = |devid: &u16| self.hardware.iommu().is_quiet_until_read(*devid, ids);
+            if devids.iter().any(is_quiet) {
                 self.hushed(device.guest);
             }
         }
