@@ -47,6 +47,9 @@ impl Iommu {
 
     /// Reports what has been logged up to now, and waits for content that comes late. Sleeps. To be called before
     /// a device or a guest ID gets a new owner, who would hear of what the old one did.
+    ///
+    /// Content that has not come after a second is not waited for any longer: the hardware promises no time, and whoever
+    /// gets the device cannot wait for ever. The new owner may hear of that one event.
     pub(crate) fn catch_up(&self) {
         let start = Instant::<Monotonic>::now();
         while self.is_alive() && self.report_all() == Left::Late && start.elapsed() < CATCH_UP {

@@ -84,8 +84,9 @@ impl Follower for Lane {
 }
 
 impl Handler for Lane {
-    /// A guest can interrupt as often as it likes. At most half of a CPU's time goes into that; what comes during a
-    /// pause is answered together.
+    /// A guest can interrupt as often as it likes. The thread of each vector rests for as long as it has worked, so that
+    /// it takes half of a CPU's time at most; what comes meanwhile is answered together. The hard interrupts, which
+    /// only wake the thread, are not limited.
     fn handle(&self) {
         let begun = Instant::<Monotonic>::now();
         self.iommu.listeners.interrupt(self.number, self.of);
