@@ -63,7 +63,7 @@ impl Registers {
 
     /// Whether there is no device behind the window any more: every read gives all ones.
     pub(super) fn is_gone(&self) -> bool {
-        self.read(regs::STATUS) == u64::MAX
+        self.status().is_gone()
     }
 
     /// Changes the control register, if there is one.

@@ -162,7 +162,8 @@ impl Iommu {
     }
 
     fn resume_log(&self) {
-        if !self.registers.is_gone() && self.registers.status().event_overflow() {
+        let status = self.registers.status();
+        if !status.is_gone() && status.event_overflow() {
             // Before the bit goes, for which the interrupt's thread has been woken.
             self.suspect_all();
             self.restart_log();

@@ -147,12 +147,11 @@ impl Guest {
         if !self.hardware.accepts() {
             return Err(ENODEV);
         }
-        // What the ID's last guest did is not this one's.
-        self.hardware.iommu().catch_up();
+        self.happen(&mut inner, Event::Init, &About::NOTHING)?;
+        // Not before: what the ID's last guest did is not this one's, and has been told with its reset.
         self.hardware
             .iommu()
-            .listen_to(inner.gid.get(), self.clone())?;
-        self.happen(&mut inner, Event::Init, &About::NOTHING)
+            .listen_to(inner.gid.get(), self.clone())
     }
 
     /// Where an mmap() finds the VF page.

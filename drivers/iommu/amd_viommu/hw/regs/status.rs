@@ -49,6 +49,11 @@ impl Status {
     /// Every bit that writing 1 clears.
     pub const W1C: u64 = 0x6_8E67;
 
+    /// Whether there is no register, but a function that has gone: every read gives all ones.
+    pub fn is_gone(self) -> bool {
+        self.0 == u64::MAX
+    }
+
     /// Whether an engine or a log still runs. None does once [`super::Control::quiesced`] took
     /// effect.
     pub fn running(self) -> bool {
