@@ -119,9 +119,9 @@ test_debug_boot()
 	if [ -n "$chain" ]; then
 		use_debug_kernel
 		need_qemu
-		test_chain "${hw_prefix}debug-$1"
+		test_chain "${hw_prefix}debug-${1##*/}"
 	else
-		test_debug_subjects "${hw_prefix}debug-$1"
+		test_debug_subjects "${hw_prefix}debug-${1##*/}"
 	fi
 }
 
