@@ -7,9 +7,9 @@
 use amd_iommu_model::config::Features;
 use amd_iommu_model::referee::Rule;
 use amd_iommu_model::request::Access;
-use amd_iommu_model::{Abort, Answer, Config, Interrupt, Request, System};
+use amd_iommu_model::{Answer, Config, Request};
 
-use crate::support::{command, Bench, Dte, HostTables, Machine, Rights};
+use crate::support::{command, Bench, Dte, HostTables, Racing, Rights};
 
 const DEVICE: u16 = 0x0300;
 
@@ -182,55 +182,6 @@ fn a_mixture_in_one_half_is_found_whichever_half_filled_the_cache() {
     }
 }
 
-/// A processor that writes quadwords after so many reads of a place.
-struct Racing<'a> {
-    machine: &'a mut Machine,
-    place: u64,
-    /// Reads that are left until each write, in order.
-    writes: Vec<(u32, u64, u64)>,
-    /// What the first read of 32 bytes at the place finds, if it is not what memory holds.
-    mixture: Option<[u8; 32]>,
-}
-
-impl System for Racing<'_> {
-    fn read(&mut self, address: u64, buffer: &mut [u8]) -> Result<(), Abort> {
-        self.machine.read(address, buffer)?;
-        if address != self.place {
-            return Ok(());
-        }
-        if let Some(mixture) = self.mixture.take() {
-            buffer.copy_from_slice(&mixture);
-        }
-        for (left, at, value) in &mut self.writes {
-            *left = left.wrapping_sub(1);
-            if *left == 0 {
-                self.machine.poke(*at, *value);
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Abort> {
-        self.machine.write(address, bytes)
-    }
-
-    fn compare_exchange(&mut self, address: u64, old: u64, new: u64) -> Result<u64, Abort> {
-        self.machine.compare_exchange(address, old, new)
-    }
-
-    fn interrupt(&mut self, interrupt: Interrupt) {
-        self.machine.interrupt(interrupt);
-    }
-
-    fn now(&self) -> u64 {
-        self.machine.now()
-    }
-
-    fn wake(&mut self, time: u64) {
-        self.machine.wake(time);
-    }
-}
-
 fn read_of(address: u64) -> Request {
     Request {
         requester: DEVICE,
@@ -260,7 +211,7 @@ fn an_entry_is_read_until_two_reads_agree() {
             machine: &mut bench.machine,
             place,
             writes: Vec::new(),
-            mixture: Some(mixture),
+            mixture: Some(mixture.to_vec()),
         };
         let answer = bench.iommu.translate(&mut racing, &read_of(0x5000));
         assert_ne!(answer, Answer::Abort);

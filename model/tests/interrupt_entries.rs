@@ -2,11 +2,11 @@
 
 //! Entries of interrupt tables: where they are (W115), and the messages that they make.
 
-use amd_iommu_model::{Abort, Delivery, Interrupt, Message, System};
+use amd_iommu_model::{Delivery, Message};
 
 use crate::support::bench::control;
 use crate::support::recorder::{record, Op};
-use crate::support::{Bench, Irte, IrteTable, Machine};
+use crate::support::{Bench, Irte, IrteTable, Racing};
 
 const DEVICE: u16 = 0x0300;
 
@@ -127,45 +127,6 @@ fn interrupts_are_counted_by_fate_and_by_guest() {
     assert_eq!((counters.requests, counters.aborts), (18, 3));
 }
 
-/// A machine that reads an entry piece by piece while a processor replaces it: the first read of 16
-/// bytes finds a mixture.
-struct Racing<'a> {
-    machine: &'a mut Machine,
-    mixture: Option<[u8; 16]>,
-}
-
-impl System for Racing<'_> {
-    fn read(&mut self, address: u64, buffer: &mut [u8]) -> Result<(), Abort> {
-        self.machine.read(address, buffer)?;
-        if buffer.len() == 16 {
-            if let Some(mixture) = self.mixture.take() {
-                buffer.copy_from_slice(&mixture);
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), Abort> {
-        self.machine.write(address, bytes)
-    }
-
-    fn compare_exchange(&mut self, address: u64, old: u64, new: u64) -> Result<u64, Abort> {
-        self.machine.compare_exchange(address, old, new)
-    }
-
-    fn interrupt(&mut self, interrupt: Interrupt) {
-        self.machine.interrupt(interrupt);
-    }
-
-    fn now(&self) -> u64 {
-        self.machine.now()
-    }
-
-    fn wake(&mut self, time: u64) {
-        self.machine.wake(time);
-    }
-}
-
 #[test]
 fn an_entry_that_is_replaced_while_it_is_read_is_not_mixed() {
     let (mut bench, table) = scene(true);
@@ -176,7 +137,9 @@ fn an_entry_that_is_replaced_while_it_is_read_is_not_mixed() {
     let mixed = u128::from(low) | u128::from(new.long()[1]) << 64;
     let mut racing = Racing {
         machine: &mut bench.machine,
-        mixture: Some(mixed.to_le_bytes()),
+        place: table.place(1),
+        writes: Vec::new(),
+        mixture: Some(mixed.to_le_bytes().to_vec()),
     };
     let sent = bench.iommu.interrupt(&mut racing, &message(1));
     assert!(racing.mixture.is_none());

@@ -95,6 +95,18 @@ unsigned int block_others(const char *serial)
 	return count;
 }
 
+int block_unbind_all(void)
+{
+	struct pci_list drives;
+	unsigned int i;
+	int ret = 0;
+
+	pci_find_class(&drives, BLOCK_PCI_CLASS, 0xffffff);
+	for (i = 0; !ret && i < drives.count; i++)
+		ret = pci_unbind(drives.name[i]);
+	return ret;
+}
+
 /* One thread's part of the device, and what it must contain by now. */
 struct worker {
 	struct block_load *load;

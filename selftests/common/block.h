@@ -8,6 +8,9 @@
 
 #include "pci.h"
 
+/* Class, subclass and programming interface of a controller. */
+#define BLOCK_PCI_CLASS	0x010802
+
 /* The test machine's two drives, told apart by serial number. */
 #define BLOCK_DATA	"data"		/* ext4 with known files and SHA256SUMS. */
 #define BLOCK_SCRATCH	"scratch"	/* Free to be overwritten. */
@@ -33,6 +36,8 @@ struct block_load {
 int block_find(struct block *block, const char *serial, unsigned int timeout_ms);
 /* Controllers that work and have another serial number. */
 unsigned int block_others(const char *serial);
+/* Takes every controller from its driver. */
+int block_unbind_all(void);
 /* Random writes and verified reads past the page cache, by several threads. */
 int block_load_run(struct block_load *load);
 /* The same in a thread of its own, until block_load_finish(). */

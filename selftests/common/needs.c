@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <string.h>
 
+#include "block.h"
 #include "claim.h"
 #include "edu.h"
 #include "kmod.h"
@@ -8,7 +9,6 @@
 #include "vdma.h"
 #include "vfio.h"
 
-#define NVME_CLASS	0x010802
 #define WAIT_MS		20000
 
 static const char *module_file_missing(void)
@@ -65,7 +65,7 @@ const char *need_drive(struct block *block, const char *serial)
 	unsigned int i;
 
 	memset(block, 0, sizeof(*block));
-	pci_find_class(&drives, NVME_CLASS, 0xffffff);
+	pci_find_class(&drives, BLOCK_PCI_CLASS, 0xffffff);
 	if (!drives.count)
 		return "needs an NVMe drive";
 	if (module_probe("nvme"))

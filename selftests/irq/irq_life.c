@@ -54,18 +54,6 @@ static const char *works(const char *pci, const struct block *block, bool remapp
 	return block_load_run(&load) ? "a transfer failed" : NULL;
 }
 
-static int drives_unbind(void)
-{
-	struct pci_list drives;
-	unsigned int i;
-	int ret = 0;
-
-	pci_find_class(&drives, 0x010802, 0xffffff);
-	for (i = 0; !ret && i < drives.count; i++)
-		ret = pci_unbind(drives.name[i]);
-	return ret;
-}
-
 TEST_F_TIMEOUT(life, interrupts_are_plain_without_the_module_and_remapped_with_it, 300)
 {
 	const char *missing, *wrong;
@@ -82,7 +70,7 @@ TEST_F_TIMEOUT(life, interrupts_are_plain_without_the_module_and_remapped_with_i
 			SKIP(return, "%s", missing);
 		wrong = works(self->block.pci, &self->block, loaded);
 		EXPECT_EQ(NULL, wrong) TH_LOG("round %d: %s", i, wrong);
-		ASSERT_EQ(0, drives_unbind());
+		ASSERT_EQ(0, block_unbind_all());
 		if (loaded) {
 			/* No entry is left to anybody. */
 			EXPECT_EQ(0, stats_read("interrupts"));
@@ -103,7 +91,7 @@ TEST_F_TIMEOUT(life, device_in_use_keeps_its_plain_interrupts, 300)
 	wrong = works(self->block.pci, &self->block, false);
 	EXPECT_EQ(NULL, wrong) TH_LOG("%s", wrong);
 	/* Found again, it joins. */
-	ASSERT_EQ(0, drives_unbind());
+	ASSERT_EQ(0, block_unbind_all());
 	ASSERT_EQ(NULL, need_drive(&self->block, BLOCK_SCRATCH));
 	ASSERT_LE(0, pci_group(self->block.pci));
 	wrong = works(self->block.pci, &self->block, true);

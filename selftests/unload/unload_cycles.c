@@ -79,18 +79,6 @@ TEST_F(module, second_load_is_refused_and_harmless)
 	EXPECT_TRUE(edu_works(self->edus.name[0]));
 }
 
-static int drives_unbind(void)
-{
-	struct pci_list drives;
-	unsigned int i;
-	int ret = 0;
-
-	pci_find_class(&drives, 0x010802, 0xffffff);
-	for (i = 0; !ret && i < drives.count; i++)
-		ret = pci_unbind(drives.name[i]);
-	return ret;
-}
-
 /* Without the IOMMU a device's addresses are memory's own again. */
 TEST_F_TIMEOUT(module, client_works_after_unload_and_after_reload, 60)
 {
@@ -111,7 +99,7 @@ TEST_F_TIMEOUT(module, client_works_after_unload_and_after_reload, 60)
 		load.path = block.path;
 		load.size = block.size;
 		EXPECT_EQ(0, block_load_run(&load));
-		ASSERT_EQ(0, drives_unbind());
+		ASSERT_EQ(0, block_unbind_all());
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "kselftest_harness.h"
+#include "block.h"
 #include "edu.h"
 #include "names.h"
 #include "kmod.h"
@@ -95,7 +96,7 @@ TEST_F(owner, device_that_vfio_does_not_drive_is_refused)
 	EXPECT_EQ(-ENODEV, try_both(_metadata, &self->vmm, "0001:00:00.0", self->dev.vfio.group));
 
 	/* Another driver's data is not taken for a device of VFIO. */
-	pci_find_class(&drives, 0x010802, 0xffffff);
+	pci_find_class(&drives, BLOCK_PCI_CLASS, 0xffffff);
 	if (!drives.count || module_probe("nvme") || pci_bind(drives.name[0], "nvme"))
 		return;
 	EXPECT_EQ(0, pci_driver(drives.name[0], driver, sizeof(driver)));

@@ -14,6 +14,7 @@ pub mod entry;
 pub mod event;
 pub mod interrupts;
 pub mod machine;
+pub mod racing;
 pub mod recorder;
 pub mod stage;
 pub mod tables;
@@ -24,6 +25,7 @@ pub use entry::Dte;
 pub use event::Logged;
 pub use interrupts::{Irte, IrteTable};
 pub use machine::Machine;
+pub use racing::Racing;
 pub use tables::{Gcr3, HostTables, PageTables, Rights, GUEST_OFFSET};
 
 /// Every open question that is a setting, with the names of its readings, the default first.

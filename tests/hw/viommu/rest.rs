@@ -26,8 +26,8 @@ fn what_is_read_early_ends_when_it_has_been_long_enough() {
     assert_eq!(rests.begin(device(1), 1000), None);
     assert!(!rests.is_empty() && !rests.is_read(device(1)));
     assert!(rests.read(device(1)) && rests.is_read(device(1)));
-    for now in [1000, 1001, 1000 + REST - 1] {
-        assert_eq!(rests.end_one(now), None);
+    for time in [1000, 1001, 1000 + REST - 1] {
+        assert_eq!(rests.end_one(time), None);
     }
     assert_eq!(rests.end_one(1000 + REST), Some(device(1)));
     assert_eq!(rests.end_one(1000 + REST), None);

@@ -11,8 +11,8 @@ fn enabled(now: u64) -> Watch {
 #[test]
 fn a_queue_that_starts_has_not_halted() {
     let mut watch = enabled(1000);
-    for now in 1000..1000 + START {
-        assert_eq!(watch.look(false, now), Look::Early);
+    for time in 1000..1000 + START {
+        assert_eq!(watch.look(false, time), Look::Early);
     }
     assert_eq!(watch.look(true, 1000 + START), Look::Well);
     // It has run: no time is needed any more.
