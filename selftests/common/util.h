@@ -33,6 +33,10 @@ int dir_count(const char *path);
 /* Runs a program and waits for it: its exit status, or a negative errno. */
 int run_program(char *const argv[]);
 
+/* The calling thread runs on this processor only, or again on all of them; a negative errno on failure. */
+int run_on(int cpu);
+int run_anywhere(void);
+
 __u64 now_ms(void);
 void sleep_ms(unsigned int ms);
 

@@ -228,21 +228,14 @@ FIXTURE_TEARDOWN(crowd)
  */
 static void meet_handlers(struct __test_metadata *_metadata)
 {
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
+	ASSERT_EQ(0, run_on(0));
 	ASSERT_NE(0, move_vectors("0"));
 }
 
 /* From here on handlers run beside the program. */
 static void part_from_handlers(struct __test_metadata *_metadata)
 {
-	cpu_set_t cpus;
-
-	memset(&cpus, 0xff, sizeof(cpus));
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpus), &cpus));
+	ASSERT_EQ(0, run_anywhere());
 }
 
 /* Each guest gets a device, and asks as often as it likes, in the midst of others that have one. */

@@ -492,16 +492,13 @@ static int shut_out_reader(void)
 	struct sched_param above = { .sched_priority = 90 };
 	struct irq_list irqs;
 	unsigned int i, moved = 0;
-	cpu_set_t cpus;
 
-	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
 	irq_find(&irqs, "PCI-MSI");
 	for (i = 0; i < irqs.count; i++) {
 		if (!strcmp(irqs.irq[i].name, "amd_viommu"))
 			moved += !irq_move(irqs.irq[i].number, 0);
 	}
-	if (!moved || sched_setaffinity(0, sizeof(cpus), &cpus))
+	if (!moved || run_on(0))
 		return -ENODEV;
 	return sched_setscheduler(0, SCHED_FIFO, &above) ? -errno : 0;
 }
@@ -509,10 +506,8 @@ static int shut_out_reader(void)
 static int let_reader_in(void)
 {
 	struct sched_param none = { };
-	cpu_set_t cpus;
 
-	memset(&cpus, 0xff, sizeof(cpus));
-	return sched_setscheduler(0, SCHED_OTHER, &none) ?: sched_setaffinity(0, sizeof(cpus), &cpus);
+	return sched_setscheduler(0, SCHED_OTHER, &none) ?: run_anywhere();
 }
 
 /* What fills the hardware's log hides nothing: the VMM of a guest whose IOMMU fails meanwhile is told. */
