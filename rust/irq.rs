@@ -109,7 +109,8 @@ unsafe fn request<T: Handler>(irq: u32, name: &'static CStr, handler: &Arc<T>) -
             irq,
             Some(wake),
             Some(thread::<T>),
-            0,
+            // Also with "threadirqs" what wakes the thread is not one itself.
+            bindings::IRQF_NO_THREAD as _,
             name.as_char_ptr(),
             core::ptr::from_ref::<T>(handler).cast_mut().cast(),
         )
@@ -129,11 +130,17 @@ impl<T: Handler> Drop for Msi<T> {
     }
 }
 
+/// To the kernel an interrupt that leaves the rest to its thread is unhandled as long as that does not return, and an
+/// interrupt that is unhandled 100,000 times in a row is switched off for good. What interrupts here can go on for
+/// longer, at a device's or a guest's will. So the thread is woken by hand.
+///
 /// # Safety
 ///
-/// None; the arguments are not used.
-unsafe extern "C" fn wake(_irq: c_int, _cookie: *mut c_void) -> bindings::irqreturn_t {
-    bindings::irqreturn_t(bindings::irqreturn::IRQ_WAKE_THREAD.0 as c_uint)
+/// To be called by the kernel for an interrupt that is registered, see [`request`].
+unsafe extern "C" fn wake(irq: c_int, cookie: *mut c_void) -> bindings::irqreturn_t {
+    // SAFETY: The interrupt is being handled, so it is registered, and the cookie is its own.
+    unsafe { bindings::irq_wake_thread(irq as c_uint, cookie) };
+    bindings::irqreturn_t(bindings::irqreturn::IRQ_HANDLED.0 as c_uint)
 }
 
 /// # Safety

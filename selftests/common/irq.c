@@ -106,6 +106,17 @@ long long irq_special(const char *row)
 	return sum;
 }
 
+long long irq_unhandled(unsigned int number)
+{
+	char path[64], text[128], *at;
+
+	snprintf(path, sizeof(path), "/proc/irq/%u/spurious", number);
+	if (file_read(path, text, sizeof(text)) < 0)
+		return -ENOENT;
+	at = strstr(text, "unhandled ");
+	return at ? atoll(at + strlen("unhandled ")) : -EINVAL;
+}
+
 unsigned int irq_stray_lines(int kmsg)
 {
 	return kmsg_count(kmsg, "No irq handler for vector");

@@ -27,6 +27,11 @@ void irq_find(struct irq_list *list, const char *chip);
 bool irq_remapped(const struct irq_list *list);
 /* How often the CPUs have got an interrupt that belongs to no device ("LOC"); -ENOENT if the kernel has none such. */
 long long irq_special(const char *row);
+/*
+ * How often in a row this interrupt has come without being handled, as the kernel sees it; a negative errno on failure. At
+ * 100,000 it switches the interrupt off.
+ */
+long long irq_unhandled(unsigned int number);
 /* Interrupts that came with a vector that nobody has. */
 unsigned int irq_stray_lines(int kmsg);
 
