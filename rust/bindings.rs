@@ -89,6 +89,8 @@ pub mod shim {
         pub fn pci_domain_nr(pdev: *mut pci_dev) -> c_int;
         #[link_name = "kernel_ext_pci_multifunction"]
         pub fn pci_multifunction(pdev: *mut pci_dev) -> bool;
+        #[link_name = "kernel_ext_pci_is_virtfn"]
+        pub fn pci_is_virtfn(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_is_pcie"]
         pub fn pci_is_pcie(pdev: *mut pci_dev) -> bool;
         #[link_name = "kernel_ext_pci_pcie_type"]

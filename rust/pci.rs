@@ -86,6 +86,12 @@ pub fn is_bridge(pdev: &Device) -> bool {
     )
 }
 
+/// Whether the function is a virtual one (SR-IOV).
+pub fn is_virtual(pdev: &Device) -> bool {
+    // SAFETY: The device is live.
+    unsafe { shim::pci_is_virtfn(as_raw(pdev)) }
+}
+
 /// The function with this segment and requester ID.
 pub fn find(segment: u16, devid: u16) -> Option<ARef<Device>> {
     let (bus, devfn) = (devid >> 8, devid & 0xff);

@@ -199,6 +199,11 @@ bool kernel_ext_pci_multifunction(struct pci_dev *pdev)
 	return pdev->multifunction;
 }
 
+bool kernel_ext_pci_is_virtfn(struct pci_dev *pdev)
+{
+	return pdev->is_virtfn;
+}
+
 bool kernel_ext_pci_is_pcie(struct pci_dev *pdev)
 {
 	return pci_is_pcie(pdev);

@@ -49,6 +49,7 @@ void kernel_ext_list_add_tail(struct list_head *entry, struct list_head *head);
 /* Position of a PCI function in its hierarchy. */
 int kernel_ext_pci_domain_nr(struct pci_dev *pdev);
 bool kernel_ext_pci_multifunction(struct pci_dev *pdev);
+bool kernel_ext_pci_is_virtfn(struct pci_dev *pdev);
 bool kernel_ext_pci_is_pcie(struct pci_dev *pdev);
 int kernel_ext_pci_pcie_type(struct pci_dev *pdev);
 struct pci_dev *kernel_ext_pci_upstream_bridge(struct pci_dev *pdev);

@@ -69,6 +69,11 @@ impl<U: Unit> Assigned<U> {
             parent,
         })
     }
+
+    /// Whether the device has a driver now.
+    pub fn has_driver(&self) -> bool {
+        device::has_driver(self.pdev.as_ref())
+    }
 }
 
 impl<U: Unit> Drop for Assigned<U> {
@@ -76,7 +81,7 @@ impl<U: Unit> Drop for Assigned<U> {
         // Whoever gives a device back that has a driver nevertheless leaves it the unit for good, and the
         // code that its interrupts call. That happens if the core gives up a device that a driver has got
         // since it was claimed.
-        if device::has_driver(self.pdev.as_ref()) {
+        if self.has_driver() {
             core::mem::forget(self.parent.clone());
             shim::msi_parent_keep_code();
         }

@@ -4,9 +4,15 @@
  * told, or by a plain write. The vector forged here is one that does nothing but be counted, and
  * that nobody else uses on an AMD machine.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <linux/pci_regs.h>
 
 #include "kselftest_harness.h"
 #include "claim.h"
@@ -25,6 +31,9 @@
 #define IOVA		(1 * GIB)
 #define SETTLE_MS	200
 #define FAULT_MS	3000
+/* A bus that the machine has not got, and the ID of what is behind a conventional bridge to it. */
+#define NO_BUS		0xee
+#define NOBODY		"0000:ee:00.0"
 
 static int raise_as(struct edu *edu, const char *name, __u64 address, __u16 data)
 {
@@ -207,6 +216,73 @@ TEST_F_TIMEOUT(forged, write_of_another_size_is_blocked_and_reported, 300)
 		TH_LOG("%s", fault.line);
 	}
 	EXPECT_EQ(0, arrived(self->event));
+}
+
+/* An edu device behind a conventional bridge, and the bridge's file of its configuration. */
+static int behind_bridge(struct pci_list *edus, const char **name)
+{
+	char path[128], real[PATH_MAX];
+	unsigned int i;
+
+	pci_find_id(edus, EDU_VENDOR, EDU_DEVICE);
+	for (i = 0; i < edus->count && !strncmp(edus->name[i], "0000:00:", 8); i++)
+		;
+	if (i == edus->count)
+		return -1;
+	*name = edus->name[i];
+	pci_path(path, sizeof(path), *name, "");
+	if (!realpath(path, real))
+		return -1;
+	pci_path(path, sizeof(path), basename(dirname(real)), "config");
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* The requests of what is behind a bridge carry the number that the bridge's secondary bus has at the time. */
+static int raise_from_bus(int bridge, struct edu *edu, __u8 number)
+{
+	__u8 before;
+
+	if (pread(bridge, &before, 1, PCI_SECONDARY_BUS) != 1 || pwrite(bridge, &number, 1, PCI_SECONDARY_BUS) != 1)
+		return -EIO;
+	edu_raise(edu, 1);
+	sleep_ms(SETTLE_MS);
+	return pwrite(bridge, &before, 1, PCI_SECONDARY_BUS) == 1 ? 0 : -EIO;
+}
+
+TEST(id_of_no_device_reaches_nobody)
+{
+	static const struct msi_message off, message = { .address = MESSAGE_ADDRESS, .data = VECTOR, .enabled = true };
+	long long before = irq_special(ROW);
+	const char *missing = need_iommu(), *name;
+	struct pci_list edus;
+	struct fault fault;
+	struct edu edu;
+	int bridge, kmsg;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (before < 0 || iommu_is_qemu())
+		SKIP(return, "needs a kernel with KVM, and an IOMMU that knows devices by their bus' number of the time");
+	bridge = behind_bridge(&edus, &name);
+	if (bridge < 0)
+		SKIP(return, "needs a device behind a conventional bridge");
+	pci_unbind(name);
+	ASSERT_EQ(0, edu_open_sysfs(&edu, name));
+	ASSERT_EQ(0, msi_write(name, &message));
+	sleep_ms(FAULT_LIMIT_MS);
+	kmsg = kmsg_open();
+	ASSERT_LE(0, kmsg);
+	EXPECT_EQ(0, raise_from_bus(bridge, &edu, NO_BUS));
+	EXPECT_EQ(before, irq_special(ROW));
+	ASSERT_TRUE(fault_wait(kmsg, &fault, FAULT_MS));
+	TH_LOG("%s", fault.line);
+	EXPECT_STREQ(NOBODY, fault.device);
+	EXPECT_TRUE(fault.flags & FAULT_I);
+	EXPECT_EQ(0, irq_stray_lines(kmsg));
+	EXPECT_EQ(0, msi_write(name, &off));
+	edu_close_sysfs(&edu);
+	close(bridge);
+	close(kmsg);
 }
 
 TEST_HARNESS_MAIN

@@ -191,6 +191,9 @@ fn both_parts_of_an_entry_are_independent() {
         let both = plain.with_interrupts(table);
 
         assert_eq!(both.with_interrupts(Interrupts::Forwarded), plain);
+        // Hardware reference 3.3: IV = 1 and IntCtl = 0 abort.
+        let blocked = both.with_interrupts(Interrupts::Blocked);
+        assert_eq!(blocked, plain.with_iv(true));
         assert_eq!(plain.with_interrupts_of(both), both);
         assert_eq!(both.with_interrupts_of(plain), plain);
         assert_eq!(both.low(), plain.low());
@@ -226,7 +229,7 @@ fn quiet_ends_with_the_owner_and_not_with_the_table() {
     assert!(!next.sa() && !next.ig());
     assert!(next.iv());
 
-    for other in [Interrupts::Forwarded, remapped(0x4000, Length::MAX)] {
+    for other in [Interrupts::Forwarded, Interrupts::Blocked, remapped(0x4000, Length::MAX)] {
         let moved = quiet.with_interrupts(other);
         assert!(moved.sa() && moved.ig());
         assert_eq!(moved.with_hush(IDS, false), plain.with_interrupts(other));

@@ -21,18 +21,20 @@
 //! 4. that of those who read an open file's events, then a guest's mutex, or that of an IOMMU's template, then that
 //!    of its external interrupts;
 //! 5. [`domain::host`]'s mutex of claiming, then its list of claimed devices;
-//! 6. the life of a client, a mutex, then who depends on a domain;
-//! 7. the other mutexes of [`domain::host`], an IOMMU's counts of users, its interrupt tables and
-//!    their places, its spare IDs, its guests and their IDs, its private table and that table's memory, and
-//!    what an open file has: its mappings, then its list of guests. But for those two one at a time. Also,
-//!    from the outside in: telling of events, a bucket of those who hear about guests (a spinlock), then one
-//!    of what has become of a guest's queues, its eventfd and what an open file has to read (spinlocks);
+//! 6. the life of a client, a mutex, then who depends on a domain; a client's interrupts, a mutex, apart from
+//!    those;
+//! 7. the other mutexes of [`domain::host`], an IOMMU's counts of users, its interrupt tables and their places,
+//!    its interrupt unit, the vectors of its external interrupts, its spare IDs, its guests and their IDs, its
+//!    private table and that table's memory, and what an open file has: its mappings, then its list of guests.
+//!    But for those two one at a time. Also, from the outside in: telling of events, a bucket of those who hear
+//!    about guests (a spinlock), then one of what has become of a guest's queues, its eventfd and what an open
+//!    file has to read (spinlocks);
 //! 8. the lock of a page table's top;
 //! 9. the members of a domain;
 //! 10. the device table, or which devices of guests rest, one at a time;
-//! 11. the requester IDs of an interrupt table, then control register, command ring, event log, one at a time,
-//!     and under that of the log events that wait to be told. These are raw: the interrupt core calls with raw
-//!     locks held.
+//! 11. where a vector of external interrupts is, then their table, or the requester IDs of an interrupt table;
+//!     then control register, command ring, event log, one at a time, and under that of the log events that wait
+//!     to be told. These are raw: the interrupt core calls with raw locks held.
 //!
 //! From 8 on they are spinlocks that keep interrupts off, because a change of a page table's top and an
 //! unmap may come from any context. The ring's own lock is never held across a wait for hardware.

@@ -313,7 +313,8 @@ impl Iommu {
         })
     }
 
-    /// Writes the entry of a requester ID before translation is enabled, when nothing can be cached.
+    /// Writes the entry of a requester ID before translation is enabled, when nothing can be cached. Interrupts are
+    /// forwarded.
     ///
     /// # Errors
     ///

@@ -52,6 +52,11 @@ pub(super) fn claim(pdev: &ARef<pci::Device>) -> Result<Arc<Client>> {
         );
         return decline(&requester);
     }
+    // As those are that were there when the module was loaded. Its driver stays bound for good, so `offline` must
+    // not depend on it; with interrupts as they are it would make VFIO refuse all that is in a group with it.
+    if kernel_ext::pci::is_port(pdev) {
+        return decline(&requester);
+    }
     if let Some(blocker) = blocker(&host, pdev) {
         dev_warn!(
             pdev,

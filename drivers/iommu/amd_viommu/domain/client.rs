@@ -112,11 +112,20 @@ impl Client {
                 self.pdev,
                 "shares its requester ID with an interrupt controller: interrupts are not remapped\n"
             );
-            return Ok(());
+            return self.forward();
         }
         let alone = ids.len() == 1 && !self.host.may_share_requester(&self.pdev, own);
         let remapped = Remapped::new(self.iommu(), &self.pdev, lock, ids, alone)?;
+        if remapped.is_none() {
+            return self.forward();
+        }
         *self.interrupts.lock() = remapped;
+        Ok(())
+    }
+
+    /// What the hardware does not confirm has been reported; the device is claimed nevertheless.
+    fn forward(&self) -> Result {
+        let _ = self.requester.forward_interrupts();
         Ok(())
     }
 

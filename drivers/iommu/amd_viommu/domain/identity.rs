@@ -32,7 +32,9 @@ fn untouched() -> Result<Translation> {
 ///
 /// `EIO` when the hardware does not answer.
 pub(super) fn keep(requester: &Requester) -> Result {
-    requester.write(untouched()?)
+    requester
+        .write(untouched()?)
+        .and(requester.forward_interrupts())
 }
 
 /// Before translation is enabled, gives every device that is there an entry that changes nothing

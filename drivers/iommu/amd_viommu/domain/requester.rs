@@ -187,6 +187,20 @@ impl Requester {
         result
     }
 
+    /// Leaves the interrupts under all IDs as they are, see [`Iommu::forward_interrupts`].
+    ///
+    /// # Errors
+    ///
+    /// The first error; the other entries are written nevertheless.
+    pub(super) fn forward_interrupts(&self) -> Result {
+        let mut result = Ok(());
+        for id in self.ids.iter() {
+            let written = self.iommu.forward_interrupts(*id);
+            result = result.and(written);
+        }
+        result
+    }
+
     fn set(&self, id: u16, translation: Translation) -> Result {
         self.iommu.set_entry(id, self.policy, translation)
     }

@@ -20,6 +20,8 @@ pub enum Interrupts {
     /// They are forwarded as they are: the device itself says which CPU gets which vector.
     #[default]
     Forwarded,
+    /// Each is aborted, and reported as a fault.
+    Blocked,
     /// Each goes where its entry in the table says. One without a valid entry is aborted, and
     /// reported as a fault.
     Remapped(Table),

@@ -78,8 +78,7 @@ impl Iommu {
 
     /// The event names the guest, or one of its devices.
     fn tell_named(&self, event: &Event) -> Option<bool> {
-        if event.kind() == Kind::ViommuHardwareError {
-            let gid = event.guest_id()?;
+        if let Some(gid) = event.guest_id() {
             let heard = self.listeners.with(gid, |guest| guest.hear(event, None));
             return heard.map(|heard| heard.print);
         }

@@ -198,7 +198,8 @@ impl Iommu {
         let dev: &kernel::device::Device = pdev.as_ref();
         let node = kernel_ext::device::node(dev);
         let (seconds, burst) = MESSAGES;
-        let table = DeviceTable::new(node, description.table_bytes(efr));
+        let unclaimed = interrupts::of_nobody(description.remaps);
+        let table = DeviceTable::new(node, description.table_bytes(efr), unclaimed);
         let (ring, log) = (CommandRing::new(node), EventLog::new(node));
         let format = interrupts::format(efr);
         Arc::pin_init(

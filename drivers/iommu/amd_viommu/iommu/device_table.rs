@@ -4,6 +4,7 @@
 
 use hw::{
     dte::Dte,
+    interrupt::Interrupts,
     regs::DevTabBase,
     sequence::{plan, Half, Step},
 };
@@ -21,24 +22,29 @@ pub(super) struct DeviceTable {
 }
 
 impl DeviceTable {
-    /// A table of `bytes` bytes whose entries all block.
+    /// A table of `bytes` bytes whose entries all block memory, and do this to interrupts.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new(node: i32, bytes: usize) -> impl PinInit<Self, Error> {
+    pub(super) fn new(
+        node: i32,
+        bytes: usize,
+        interrupts: Interrupts,
+    ) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            mem: Self::blocked(node, bytes)?,
+            mem: Self::filled(node, bytes, Dte::default().with_v(true).with_interrupts(interrupts))?,
             bytes,
             changing <- new_spinlock_irq!((), "amd_viommu::device_table"),
         })
     }
 
-    fn blocked(node: i32, bytes: usize) -> Result<Pages> {
+    fn filled(node: i32, bytes: usize, entry: Dte) -> Result<Pages> {
         let mem = Pages::new(node, bytes)?;
-        let [first, ..] = Dte::default().with_v(true).0;
         for offset in (0..bytes).step_by(Dte::BYTES) {
-            mem.write64(offset, first)?;
+            for (n, word) in entry.0.into_iter().enumerate() {
+                mem.write64(offset + n * 8, word)?;
+            }
         }
         Ok(mem)
     }

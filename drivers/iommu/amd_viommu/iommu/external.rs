@@ -79,6 +79,9 @@ impl Follower for Lane {
         self.table
             .redirect(new, |gid| external::vector_of(gid, self.of) == self.number);
         drop(route);
+        if let Some(unnamed) = new.filter(|route| !self.table.names(*route)) {
+            self.iommu.cannot_name(unnamed.destination);
+        }
         self.forget()
     }
 }

@@ -8,7 +8,8 @@
 //! them may come.
 //!
 //! The interrupts of I/O APICs and the IOMMU's own MSI are not remapped, nor are those of devices that
-//! are not claimed.
+//! are known and not claimed: they are forwarded. Under an ID that no device is known to have, none gets through, or a
+//! device could send what it likes under one.
 
 mod entry;
 mod host_vector;
@@ -52,6 +53,16 @@ fn pure(route: Route) -> interrupt::Route {
         vector: route.vector,
         destination: route.destination,
         logical: route.logical,
+    }
+}
+
+/// What happens to interrupts under a requester ID until a device is known to have it. `remaps` says whether
+/// those of devices may be given tables.
+pub(super) fn of_nobody(remaps: bool) -> Interrupts {
+    if remaps {
+        Interrupts::Blocked
+    } else {
+        Interrupts::Forwarded
     }
 }
 
@@ -200,8 +211,8 @@ impl Drop for Remapping {
 /// The interrupts of a claimed device are remapped as long as this exists. Goes in this order: the
 /// kernel makes no more interrupts for the device before the table goes.
 pub(crate) struct Remapped {
-    _assigned: Assigned<Host>,
-    _tables: Tables,
+    assigned: Assigned<Host>,
+    tables: Option<Tables>,
 }
 
 impl Remapped {
@@ -210,8 +221,8 @@ impl Remapped {
     /// other device can have one of the IDs.
     ///
     /// `None` for a device whose interrupts stay as they are: it has some already, they do not go straight
-    /// to the CPUs, or the IOMMU does not remap. The ports of PCI Express stay too, whose driver cannot
-    /// be asked to let go of its interrupts.
+    /// to the CPUs, or the IOMMU does not remap. Bridges that have none stay too: their drivers may stay bound when the
+    /// IOMMU goes offline.
     ///
     /// # Errors
     ///
@@ -223,20 +234,34 @@ impl Remapped {
         ids: &[u16],
         alone: bool,
     ) -> Result<Option<Self>> {
+        let capacity = irq::device::capacity(pdev);
         let parent = iommu.remapper.parent.lock().clone();
-        let Some(parent) = parent.filter(|_| !kernel_ext::pci::is_port(pdev)) else {
+        let Some(parent) = parent.filter(|_| capacity > 0 || !kernel_ext::pci::is_bridge(pdev))
+        else {
             return Ok(None);
         };
         let Some(assigned) = Assigned::new(pdev, lock, parent) else {
             return Ok(None);
         };
-        // Others may come to share the table of a device that is not alone.
-        let needed = Length::holding(irq::device::capacity(pdev)).filter(|_| alone);
+        // Others may come to share the table of a device that is not alone, and the administrator may give a virtual
+        // function more interrupts.
+        let is_settled = alone && !kernel_ext::pci::is_virtual(pdev);
+        let needed = Length::holding(capacity).filter(|_| is_settled);
         let tables = Tables::new(iommu, needed.unwrap_or(Length::MAX), ids)?;
         Ok(tables.map(|tables| Self {
-            _assigned: assigned,
-            _tables: tables,
+            assigned,
+            tables: Some(tables),
         }))
+    }
+}
+
+impl Drop for Remapped {
+    /// A driver that is bound nevertheless, see [`Assigned`], has interrupts that name entries of the table: taken
+    /// for vectors, they would be exceptions.
+    fn drop(&mut self) {
+        if self.assigned.has_driver() {
+            core::mem::forget(self.tables.take());
+        }
     }
 }
 
@@ -247,8 +272,8 @@ struct Tables {
 }
 
 impl Tables {
-    /// Gives the IDs the table that one of them has, or a new one of this length. `None` if the hardware
-    /// does not confirm.
+    /// Gives the IDs the table that one of them has, or a new one of this length. `None` if they have different
+    /// ones, or if the hardware does not confirm.
     fn new(iommu: &Arc<Iommu>, length: Length, ids: &[u16]) -> Result<Option<Self>> {
         let shared = ids.iter().rev().find_map(|id| iommu.remapper.table(*id));
         let table = match shared {
@@ -260,7 +285,9 @@ impl Tables {
             ids: KVec::with_capacity(ids.len(), GFP_KERNEL)?,
         };
         for id in ids {
-            let confirmed = iommu.hold(*id, &table)?;
+            let Some(confirmed) = iommu.hold(*id, &table)? else {
+                return Ok(None);
+            };
             tables.ids.push(*id, GFP_KERNEL)?;
             if !confirmed {
                 return Ok(None);
@@ -294,17 +321,20 @@ impl Iommu {
         }
     }
 
-    /// Sends the interrupts of a requester ID through a table, unless they go through one already. True if
-    /// the hardware has confirmed that.
+    /// Sends the interrupts of a requester ID through a table, unless they go through it already. True if
+    /// the hardware has confirmed that; `None` if they go through another one, which they do further on.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; nothing has changed.
-    fn hold(&self, devid: u16, table: &Arc<InterruptTable>) -> Result<bool> {
+    fn hold(&self, devid: u16, table: &Arc<InterruptTable>) -> Result<Option<bool>> {
         let mut holders = self.remapper.holders.lock();
         if let Some(holder) = holders.iter_mut().find(|holder| holder.devid == devid) {
+            if !Arc::ptr_eq(&holder.table, table) {
+                return Ok(None);
+            }
             holder.users += 1;
-            return Ok(true);
+            return Ok(Some(true));
         }
         holders.reserve(1, GFP_KERNEL)?;
         table.add(devid)?;
@@ -315,9 +345,22 @@ impl Iommu {
         };
         holders.push(holder, GFP_KERNEL)?;
         Stats::count(&self.stats.remapped);
-        Ok(self
-            .set_interrupts(devid, Interrupts::Remapped(table.table()))
-            .is_ok())
+        let written = self.set_interrupts(devid, Interrupts::Remapped(table.table()));
+        Ok(Some(written.is_ok()))
+    }
+
+    /// Leaves the interrupts under a requester ID as they are, unless they go through a table because of another
+    /// device.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` beyond the end of the device table; `EIO` when the hardware does not confirm.
+    pub(crate) fn forward_interrupts(&self, devid: u16) -> Result {
+        let holders = self.remapper.holders.lock();
+        if holders.iter().any(|holder| holder.devid == devid) {
+            return Ok(());
+        }
+        self.set_interrupts(devid, Interrupts::Forwarded)
     }
 
     /// The reverse of [`Iommu::hold`].
@@ -342,6 +385,15 @@ impl Iommu {
         let gone = holders.remove(at);
         drop(holders);
         drop(gone);
+    }
+
+    /// Says why an interrupt does not come any more.
+    pub(super) fn cannot_name(&self, apic: u32) {
+        dev_err!(
+            self.dev,
+            "interrupt entries cannot name APIC {}, to which an interrupt has moved\n",
+            apic
+        );
     }
 
     /// Which entries the hardware reads.

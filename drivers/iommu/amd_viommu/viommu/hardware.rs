@@ -87,7 +87,7 @@ impl Hardware {
                 private,
                 ids,
                 template <- new_mutex!(None, "amd_viommu::template"),
-                external <- new_mutex!(None, "amd_viommu::external"),
+                external <- new_mutex!(None, "amd_viommu::external_interrupts"),
                 accepting: Atomic::new(true),
             }? Error),
             GFP_KERNEL,
@@ -154,7 +154,8 @@ impl Hardware {
         if let Some(external) = &*slot {
             return Ok(external.clone());
         }
-        if !self.accepts() {
+        // Only a guest asks for it, without which the IOMMU cannot go offline.
+        if !self.iommu.is_alive() {
             return Err(ENODEV);
         }
         let external = External::start(&self.iommu)?;

@@ -21,6 +21,8 @@ impl Dte {
             .with_int_ctl(0);
         match interrupts {
             Interrupts::Forwarded => forwarded,
+            // IntCtl = 0, and no table is read.
+            Interrupts::Blocked => forwarded.with_iv(true),
             Interrupts::Remapped(table) => forwarded
                 .with_iv(true)
                 .with_int_tab_len(table.length().field())

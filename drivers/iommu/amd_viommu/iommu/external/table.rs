@@ -93,6 +93,11 @@ impl Table {
         Ok(())
     }
 
+    /// Whether an entry can send interrupts along a route.
+    pub(super) fn names(&self, route: Route) -> bool {
+        self.format.names(route.destination)
+    }
+
     fn entry(&self, route: Option<Route>) -> Entry {
         let entry = route.and_then(|route| self.format.remapped(route));
         entry.unwrap_or(self.format.absent())

@@ -98,11 +98,7 @@ impl parent::Entry for Entry {
         // The vector has moved already. Hardware that does not confirm has been reported. Only a CPU that
         // was plugged in later can have an APIC that cannot be named.
         if self.send(route) == Err(EINVAL) {
-            dev_err!(
-                self.iommu.dev,
-                "interrupt entries cannot name APIC {}, to which an interrupt has moved\n",
-                route.destination
-            );
+            self.iommu.cannot_name(route.destination);
         }
     }
 
