@@ -29,14 +29,14 @@ list_boots()
 }
 
 # read_boot NAME: sets $append (kernel command line), $acpi (a table to replace the machine's IVRS), $subjects
-# (kselftests to run), $settings (of the hardware model), $vm_cpu, $vm_cpus, $vm_iommus, $vm_claimed, $vm_expected
-# and $vm_extra (devices).
+# (kselftests to run), $settings (of the hardware model), $vm_cpu, $vm_cpus, $vm_queues, $vm_iommus, $vm_claimed,
+# $vm_expected and $vm_extra (devices).
 read_boot()
 {
 	local file=$scripts/boots/$hw/$1.conf
 	[ -e "$file" ] || file=$scripts/boots/$1.conf
 	append='' acpi='' subjects='' settings='' chain='' vms=''
-	vm_cpu=EPYC vm_cpus=2 vm_iommus=1 vm_claimed=0 vm_expected='' vm_extra=()
+	vm_cpu=EPYC vm_cpus=2 vm_queues=64 vm_iommus=1 vm_claimed=0 vm_expected='' vm_extra=()
 	case $1 in
 	ivrs-*)
 		acpi=$programs/ivrs/${1#ivrs-}.aml

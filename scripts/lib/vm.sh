@@ -6,6 +6,8 @@ vm_memory=1536
 vm_cpu=EPYC
 # Keeps the kernel's own driver away from the IOMMU.
 vm_no_builtin=amd_iommu=off
+# I/O queues that the scratch drive has to offer.
+vm_queues=64
 # IOMMUs of the hardware model, one or two.
 vm_iommus=1
 # Features that firmware claims for it besides those that it has: bits of the register.
@@ -102,7 +104,7 @@ describe_devices()
 		-device e1000e,netdev=net,bus=pcie.0,addr=0x13.0,multifunction=on
 		-device "$edu,bus=pcie.0,addr=0x13.1"
 		-drive "if=none,id=scratch,format=raw,snapshot=on,file=$disk_dir/scratch.img"
-		-device "nvme,serial=scratch,drive=scratch,$scratch_at"
+		-device "nvme,serial=scratch,drive=scratch,max_ioqpairs=$vm_queues,$scratch_at"
 		# Two functions behind a conventional bridge share its requester ID.
 		-device pcie-root-port,id=port1,slot=1,chassis=1,bus=pcie.0,addr=0x15
 		-device pcie-pci-bridge,id=bridge1,bus=port1

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/fs.h>
+#include <linux/nvme_ioctl.h>
 
 #include "block.h"
 #include "util.h"
@@ -17,6 +18,8 @@
 #define SLOT_SIZE	(256 * KIB)
 #define SLOTS_MAX	64
 #define SECTOR		4096
+#define IDENTIFY	6
+#define THE_CONTROLLER	1
 
 static bool has_serial(const char *controller, const char *serial)
 {
@@ -259,6 +262,22 @@ int block_load_finish(struct block_load_handle *handle)
 	pthread_join(handle->thread, NULL);
 	ret = handle->load->error;
 	free(handle);
+	return ret;
+}
+
+int block_command(const char *path)
+{
+	char data[4096];
+	struct nvme_admin_cmd identify = { .opcode = IDENTIFY, .cdw10 = THE_CONTROLLER,
+					   .addr = (unsigned long)data, .data_len = sizeof(data) };
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &identify);
+	if (ret)
+		ret = ret < 0 ? -errno : -EIO;
+	close(fd);
 	return ret;
 }
 

@@ -45,6 +45,9 @@ struct block_load_handle;
 struct block_load_handle *block_load_start(struct block_load *load);
 int block_load_finish(struct block_load_handle *handle);
 
+/* A command of the driver's own queue, which no load uses. */
+int block_command(const char *path);
+
 /* Hash of the whole device, read past the page cache in pieces of this size. */
 int block_hash(const char *path, size_t piece, __u64 *hash);
 

@@ -142,6 +142,28 @@ int irq_move(unsigned int number, unsigned int cpu)
 	return file_write(path, text);
 }
 
+/* Words of 32 bits with commas between them, the lowest at the end. */
+static __u32 irq_mask(unsigned int number, const char *file)
+{
+	char path[64], text[1024], *word;
+
+	snprintf(path, sizeof(path), "/proc/irq/%u/%s", number, file);
+	if (file_read(path, text, sizeof(text)) < 0)
+		return 0;
+	word = strrchr(text, ',');
+	return strtoul(word ? word + 1 : text, NULL, 16);
+}
+
+__u32 irq_allowed(unsigned int number)
+{
+	return irq_mask(number, "smp_affinity");
+}
+
+__u32 irq_target(unsigned int number)
+{
+	return irq_mask(number, "effective_affinity");
+}
+
 int cpu_online(unsigned int cpu, bool online)
 {
 	char path[64];

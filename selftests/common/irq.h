@@ -38,6 +38,9 @@ unsigned int irq_stray_lines(int kmsg);
 /* CPUs that the machine has, online or not. */
 unsigned int cpu_count(void);
 int irq_move(unsigned int number, unsigned int cpu);
+/* The CPUs that an interrupt may go to, and those that it goes to: a bit for each of the first 32. */
+__u32 irq_allowed(unsigned int number);
+__u32 irq_target(unsigned int number);
 int cpu_online(unsigned int cpu, bool online);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/ip_icmp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #define PING_MAX	1400
 #define PING_TRIES	3
 #define REPLY_MS	1000
+#define LINK_MS		20000
+#define LOST_MS		20000	/* A reply that has not come by then does not come. */
 #define TFTP_PORT	69
 #define TFTP_BLOCK	1024
 #define TFTP_TRIES	10
@@ -97,9 +100,9 @@ int net_down(const char *name)
 	return ret;
 }
 
-static int gateway_socket(int type, int protocol, int port)
+static int gateway_socket(int type, int protocol, int port, unsigned int timeout_ms)
 {
-	struct timeval timeout = { .tv_sec = REPLY_MS / 1000 };
+	struct timeval timeout = { .tv_sec = timeout_ms / 1000 };
 	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
 	int fd, err;
 
@@ -130,71 +133,169 @@ static __u16 checksum(const void *data, size_t len)
 	return ~sum;
 }
 
-/* Waits for the reply to this request. 0: right; -EILSEQ: altered. */
-static int await_reply(int fd, __u16 sequence, const __u8 *data, size_t len)
+/* Everybody who sends echoes hears all replies: who, and which one, is in the request. */
+struct echo {
+	int fd;
+	__u16 id;
+	__u16 sequence;
+	__u8 packet[sizeof(struct icmphdr) + PING_MAX];
+	size_t len;
+};
+
+static void make_echo(struct echo *echo, size_t len)
 {
-	__u64 end = now_ms() + REPLY_MS;
+	struct icmphdr *icmp = (void *)echo->packet;
+
+	memset(icmp, 0, sizeof(*icmp));
+	icmp->type = ICMP_ECHO;
+	icmp->un.echo.id = htons(echo->id);
+	icmp->un.echo.sequence = htons(++echo->sequence);
+	echo->len = sizeof(*icmp) + len;
+	pattern_fill(icmp + 1, len, now_ms() * 65536 + echo->sequence);
+	icmp->checksum = checksum(echo->packet, echo->len);
+}
+
+/* Waits for the reply to this request. 0: right; -EILSEQ: altered. */
+static int await_reply(struct echo *echo, unsigned int timeout_ms)
+{
+	const struct icmphdr *request = (void *)echo->packet;
+	__u64 end = now_ms() + timeout_ms;
 	__u8 packet[2048];
 
 	while (now_ms() < end) {
-		ssize_t n = recv(fd, packet, sizeof(packet), 0);
+		ssize_t n = recv(echo->fd, packet, sizeof(packet), 0);
 		size_t header = (packet[0] & 0xf) * 4;
 		struct icmphdr *icmp = (void *)(packet + header);
 
 		if (n < 0)
 			return -errno;
 		if ((size_t)n < header + sizeof(*icmp) || icmp->type != ICMP_ECHOREPLY ||
-		    icmp->un.echo.sequence != htons(sequence))
+		    memcmp(&icmp->un.echo, &request->un.echo, sizeof(icmp->un.echo)))
 			continue;
-		if ((size_t)n != header + sizeof(*icmp) + len ||
-		    memcmp(icmp + 1, data, len))
+		if ((size_t)n != header + echo->len ||
+		    memcmp(icmp + 1, request + 1, echo->len - sizeof(*icmp)))
 			return -EILSEQ;
 		return 0;
 	}
 	return -ETIMEDOUT;
 }
 
-static int ping_once(int fd, __u16 sequence, size_t len)
+static int echo_once(struct echo *echo, unsigned int timeout_ms)
 {
-	__u8 packet[sizeof(struct icmphdr) + PING_MAX];
-	struct icmphdr *icmp = (void *)packet;
+	if (send(echo->fd, echo->packet, echo->len, 0) < 0)
+		return -errno;
+	return await_reply(echo, timeout_ms);
+}
+
+static int ping_once(struct echo *echo, size_t len)
+{
 	unsigned int tries;
 	int ret = -EIO;
 
-	memset(icmp, 0, sizeof(*icmp));
-	icmp->type = ICMP_ECHO;
-	icmp->un.echo.sequence = htons(sequence);
-	pattern_fill(packet + sizeof(*icmp), len, now_ms() * 65536 + sequence);
-	icmp->checksum = checksum(packet, sizeof(*icmp) + len);
-	for (tries = 0; tries < PING_TRIES; tries++) {
-		if (send(fd, packet, sizeof(*icmp) + len, 0) < 0)
-			return -errno;
-		ret = await_reply(fd, sequence, packet + sizeof(*icmp), len);
-		if (!ret || ret == -EILSEQ)
-			return ret;
-	}
+	make_echo(echo, len);
+	for (tries = 0; ret && ret != -EILSEQ && tries < PING_TRIES; tries++)
+		ret = echo_once(echo, REPLY_MS);
 	return ret;
+}
+
+static size_t ping_len(unsigned int number)
+{
+	return 8 + number * 97 % (PING_MAX - 8);
 }
 
 int net_ping(unsigned int count, __u64 *bytes)
 {
+	struct echo echo = { .fd = gateway_socket(SOCK_RAW, IPPROTO_ICMP, 0, REPLY_MS) };
 	unsigned int i, good = 0;
-	int fd, ret = 0;
+	int ret = 0;
 
-	fd = gateway_socket(SOCK_RAW, IPPROTO_ICMP, 0);
-	if (fd < 0)
-		return fd;
+	if (echo.fd < 0)
+		return echo.fd;
 	for (i = 0; i < count && ret != -EILSEQ; i++) {
-		size_t len = 8 + i * 97 % (PING_MAX - 8);
-
-		ret = ping_once(fd, i, len);
+		ret = ping_once(&echo, ping_len(i));
 		if (ret)
 			continue;
 		good++;
-		*bytes += 2 * len;
+		*bytes += 2 * ping_len(i);
 	}
-	close(fd);
+	close(echo.fd);
 	return ret == -EILSEQ ? ret : (int)good;
+}
+
+struct net_load_handle {
+	struct net_load *load;
+	__u16 ids;
+	pthread_t threads[];
+};
+
+static int echo_until_stop(struct net_load *load, struct echo *echo)
+{
+	unsigned int number;
+	int ret = 0;
+
+	for (number = 0; !ret && !__atomic_load_n(&load->stop, __ATOMIC_RELAXED); number++) {
+		size_t len = ping_len(number);
+
+		make_echo(echo, len);
+		ret = echo_once(echo, LOST_MS);
+		if (ret)
+			break;
+		__atomic_fetch_add(&load->echoes, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&load->bytes, 2 * len, __ATOMIC_RELAXED);
+	}
+	return ret;
+}
+
+static void *echo_main(void *arg)
+{
+	struct net_load_handle *handle = arg;
+	struct echo echo = { .fd = gateway_socket(SOCK_RAW, IPPROTO_ICMP, 0, LOST_MS),
+			     .id = __atomic_add_fetch(&handle->ids, 1, __ATOMIC_RELAXED) };
+	int ret = echo.fd < 0 ? echo.fd : echo_until_stop(handle->load, &echo);
+
+	if (ret)
+		__atomic_store_n(&handle->load->error, ret, __ATOMIC_RELAXED);
+	if (echo.fd >= 0)
+		close(echo.fd);
+	return NULL;
+}
+
+struct net_load_handle *net_load_start(struct net_load *load)
+{
+	struct net_load_handle *handle;
+	__u64 end = now_ms() + LINK_MS, bytes = 0;
+	unsigned int i;
+
+	/* A link that has just come up drops what is sent. */
+	while (net_ping(1, &bytes) != 1) {
+		if (now_ms() > end)
+			return NULL;
+	}
+	handle = malloc(sizeof(*handle) + load->threads * sizeof(handle->threads[0]));
+	if (!handle)
+		return NULL;
+	load->stop = 0;
+	load->echoes = 0;
+	load->bytes = 0;
+	load->error = 0;
+	handle->load = load;
+	handle->ids = 0;
+	for (i = 0; i < load->threads; i++)
+		pthread_create(&handle->threads[i], NULL, echo_main, handle);
+	return handle;
+}
+
+int net_load_finish(struct net_load_handle *handle)
+{
+	unsigned int i;
+	int ret;
+
+	__atomic_store_n(&handle->load->stop, 1, __ATOMIC_RELAXED);
+	for (i = 0; i < handle->load->threads; i++)
+		pthread_join(handle->threads[i], NULL);
+	ret = handle->load->error;
+	free(handle);
+	return ret;
 }
 
 struct tftp {
@@ -302,7 +403,7 @@ long long net_tftp(const char *remote, const char *local)
 	tftp.out = open(local, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (tftp.out < 0)
 		return -errno;
-	tftp.fd = gateway_socket(SOCK_DGRAM, 0, TFTP_PORT);
+	tftp.fd = gateway_socket(SOCK_DGRAM, 0, TFTP_PORT, REPLY_MS);
 	if (tftp.fd < 0) {
 		close(tftp.out);
 		return tftp.fd;

@@ -24,6 +24,23 @@ int net_down(const char *name);
  * that came back altered. *bytes counts the content in both directions.
  */
 int net_ping(unsigned int count, __u64 *bytes);
+/*
+ * Echoes from several threads, each of which has one on its way at all times. None is sent a second time: the
+ * first without a reply ends its thread.
+ */
+struct net_load {
+	unsigned int threads;
+	int stop;
+	__u64 echoes;
+	__u64 bytes;
+	int error;			/* Negative errno; -EILSEQ for an altered reply. */
+};
+
+/* Waits for a reply, and begins. */
+struct net_load_handle;
+struct net_load_handle *net_load_start(struct net_load *load);
+int net_load_finish(struct net_load_handle *handle);
+
 /* Fetches a file from the gateway by TFTP. Returns its size. */
 long long net_tftp(const char *remote, const char *local);
 
