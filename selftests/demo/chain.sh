@@ -79,6 +79,7 @@ on_mark()
 		costs >"$work/costs.end" && costs_at_work
 		mark end
 		;;
+	completions) mark completions ;;
 	working) kill_at_work & ;;
 	esac
 }

@@ -4,8 +4,8 @@
 # FORMAT is that of the page tables of its IOMMU driver, "none" for a machine without IOMMU; TYPE is what the domains of the
 # devices have to be. SCENARIO is "once", "reboot" (the same twice, with a reboot between), "endless" (I/O
 # until somebody ends it), "blocked" (devices that reach no memory, and a guest that goes on), or "hostile" (a program that
-# does to the IOMMU what no driver does, then I/O without it). Ends with lines "result guest.NAME VALUE"; the exit status is 0
-# only if everything held.
+# has the IOMMU interrupt for completions, one that does to it what no driver does, then I/O without it). Ends with lines
+# "result guest.NAME VALUE"; the exit status is 0 only if everything held.
 
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/demo/parts.sh
@@ -96,6 +96,9 @@ if [ "$scenario" = blocked ]; then
 	exit
 fi
 if [ "$scenario" = hostile ]; then
+	stage "driving the IOMMU by interrupts"
+	./completions || failure "completions: status $?"
+	mark completions
 	stage "playing a hostile IOMMU driver"
 	./hostile || failure "hostile: status $?"
 fi

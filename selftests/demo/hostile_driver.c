@@ -3,6 +3,8 @@
  * An AMD IOMMU in a guest, driven as it should be, through /dev/mem. A command that does
  * not complete is counted as failed.
  */
+#define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +43,7 @@ void say(const char *what)
 {
 	__u64 ms = now_ms() - begin_ms;
 
-	printf("hostile: %3llu.%02llu s: %s\n", ms / 1000, ms % 1000 / 10, what);
+	printf("%s: %3llu.%02llu s: %s\n", program_invocation_short_name, ms / 1000, ms % 1000 / 10, what);
 	fflush(stdout);
 }
 
@@ -108,15 +110,15 @@ void start_over(unsigned int queue_length)
 	switch_on(queue_length, WHOLE_TABLE);
 }
 
-bool announce(unsigned int id)
+bool execute(__u32 word0, __u32 word1)
 {
-	__u32 *command = (__u32 *)(memory + QUEUE_PLACE + tail);
+	__u32 *place = (__u32 *)(memory + QUEUE_PLACE + tail);
 	__u64 deadline = now_ms() + PATIENCE_MS;
 
-	command[0] = id;
-	command[1] = INVALIDATE_DEVTAB_ENTRY;
-	command[2] = 0;
-	command[3] = 0;
+	place[0] = word0;
+	place[1] = word1;
+	place[2] = 0;
+	place[3] = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	tail = (tail + 16) % queue_size;
 	write64(COMMAND_TAIL, tail);
@@ -127,6 +129,11 @@ bool announce(unsigned int id)
 		}
 	}
 	return true;
+}
+
+bool announce(unsigned int id)
+{
+	return execute(id, INVALIDATE_DEVTAB_ENTRY);
 }
 
 void be_honest(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The driver that "hostile" is at some times, and what it has to be the other driver:
- * the registers of the guest's IOMMU, and the guest's memory, of which nobody else uses
- * these 8 MiB.
+ * The driver that "completions" is, and "hostile" at some times, and what that has to be
+ * the other driver: the registers of the guest's IOMMU, and the guest's memory, of which
+ * nobody else uses these 8 MiB.
  */
 #ifndef VIOMMU_HOSTILE_DRIVER_H
 #define VIOMMU_HOSTILE_DRIVER_H
@@ -20,13 +20,18 @@
 #define COMMAND_HEAD	0x2000
 #define COMMAND_TAIL	0x2008
 #define EVENT_TAIL	0x2018
+#define STATUS		0x2020
 
 #define IOMMU_EN	(1ULL << 0)
 #define EVENT_LOG_EN	(1ULL << 2)
+#define COM_WAIT_INT_EN	(1ULL << 4)
 #define CMD_BUF_EN	(1ULL << 12)
+
+#define COM_WAIT_INT	(1ULL << 2)
 
 /* Words of commands. */
 #define COMPLETION_STORE	1U
+#define COMPLETION_INTERRUPT	2U
 #define COMPLETION_WAIT		(1U << 28)
 #define INVALIDATE_DEVTAB_ENTRY	(2U << 28)
 #define INVALIDATE_IOMMU_PAGES	(3U << 28)
@@ -73,7 +78,9 @@ void switch_off(void);
 void switch_on(unsigned int queue_length, unsigned int table_length);
 /* As after a reset, with an empty table, which nobody watches while it is emptied. */
 void start_over(unsigned int queue_length);
-/* Says in the queue that an entry has changed, and waits until the hardware knows; true if it does. */
+/* Puts a command without operand into the queue, and waits until the hardware has executed it; true if it has. */
+bool execute(__u32 word0, __u32 word1);
+/* Says in the queue that an entry has changed; true if the hardware knows. */
 bool announce(unsigned int id);
 /* Starts over, and gives each device a good entry. */
 void be_honest(void);
