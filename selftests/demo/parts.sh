@@ -136,4 +136,18 @@ interrupts_remapped()
 	done
 }
 
+# io_apic_remapped on|off: the same for the interrupt of the terminal that this is written to, which is the I/O APIC's.
+io_apic_remapped()
+{
+	chip=IO-APIC
+	[ "$1" = off ] || chip=IR-IO-APIC
+	grep ttyS1 /proc/interrupts | awk -v "chip=$chip" '
+		{ for (n = 2; n <= NF && $n ~ /^[0-9]+$/; n++) sum += $n; has = $n }
+		END {
+			print "ttyS1: raised " sum + 0 " times, by " has
+			exit !(sum && has == chip)
+		}' >"$work/out" || failure "the interrupt of ttyS1 is not one of $chip"
+	detail <"$work/out"
+}
+
 mkdir -p $work

@@ -60,6 +60,7 @@ use_network
 domain_types
 stage "interrupts: remapping is to be $remapping"
 interrupts_remapped "$remapping"
+io_apic_remapped "$remapping"
 see_faults
 
 bytes_verified
