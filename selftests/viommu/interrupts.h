@@ -58,6 +58,15 @@ static inline int boot(struct vmm *vmm)
 	       guest_write(vmm, REG_CONTROL, CONTROL_ALL | CONTROL_EVENT_INT | CONTROL_WAIT_INT);
 }
 
+/* A COMPLETION_WAIT that interrupts, and is executed. */
+static inline int wait_interrupting(struct vmm *vmm)
+{
+	struct guest_command command = guest_wait_command(GUEST_STORE + 8, 0);
+
+	command.word[0] |= WAIT_I;
+	return guest_do(vmm, command);
+}
+
 /* Writes a CPU list to all interrupts of guests. */
 static inline unsigned int move_vectors(const char *cpu)
 {

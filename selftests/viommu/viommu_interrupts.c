@@ -12,15 +12,6 @@
 /* More than there are. */
 #define VECTORS_MAX		16
 
-/* A COMPLETION_WAIT that interrupts, and is executed. */
-static int wait_interrupting(struct vmm *vmm)
-{
-	struct guest_command command = guest_wait_command(GUEST_STORE + 8, 0);
-
-	command.word[0] |= WAIT_I;
-	return guest_do(vmm, command);
-}
-
 FIXTURE(interrupts) {
 	struct pci_list devices;
 	struct vmm vmm[2];

@@ -4,21 +4,24 @@
  * then on, nothing of its device passes, and all that it had can be given back in any order.
  */
 #include "kselftest_harness.h"
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include "claim.h"
-#include "names.h"
+#include "interrupts.h"
 #include "pull.h"
 
 /* All devices of the machine lose their drivers, and are found anew: the sanitizers take their time. */
 #define TEST_LIMIT	80
+#define SIGNAL_MS	3000
+/* What is not to come would have come by then. */
+#define SILENCE_MS	300
 
 FIXTURE(pulled) {
 	struct pci_list iommus, devices;
 	struct vmm vmm;
 	struct vmm_device dev;
+	int fd;
 };
 
 FIXTURE_SETUP(pulled)
@@ -28,6 +31,8 @@ FIXTURE_SETUP(pulled)
 	if (missing)
 		SKIP(return, "%s", missing);
 	pci_find_iommus(&self->iommus);
+	self->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, self->fd);
 	/* A drive that can do no DMA any more would take minutes to give up. */
 	ASSERT_EQ(0, clients_unbind());
 	ASSERT_EQ(0, vmm_start(&self->vmm, &self->dev, self->devices.name[0], GUEST_ID));
@@ -37,11 +42,12 @@ FIXTURE_TEARDOWN(pulled)
 {
 	vmm_close(&self->vmm);
 	vmm_release(&self->dev);
+	close(self->fd);
 }
 
-static void all_is_refused(struct __test_metadata *_metadata, struct vmm *vmm,
-			   struct vmm_device *dev)
+static void all_is_refused(struct __test_metadata *_metadata, FIXTURE_DATA(pulled) *self)
 {
+	struct vmm *vmm = &self->vmm;
 	__u64 dte[4] = { }, value;
 
 	EXPECT_EQ(-ENODEV, node_set_entry(vmm->node, vmm->handle, GUEST_ID, dte));
@@ -50,41 +56,52 @@ static void all_is_refused(struct __test_metadata *_metadata, struct vmm *vmm,
 	EXPECT_EQ(-ENODEV, node_run(vmm->node, vmm->handle, 0));
 	EXPECT_EQ(-ENODEV, node_detach(vmm->node, vmm->handle, GUEST_ID));
 	EXPECT_EQ(-ENODEV, node_read(vmm->node, vmm->handle, REG_CONTROL, 8, &value));
-	EXPECT_EQ(-ENODEV, vmm_attach(vmm, dev));
+	EXPECT_EQ(-ENODEV, vmm_attach(vmm, &self->dev));
+	EXPECT_EQ(-ENODEV, set_eventfd(vmm, self->fd));
 }
 
-static void pull_and_look(struct __test_metadata *_metadata, const struct pci_list *iommus,
-			  struct vmm *vmm, struct vmm_device *dev)
+/* The guest uses its device, and its IOMMU interrupts, for a reason that stays. */
+static void use(struct __test_metadata *_metadata, FIXTURE_DATA(pulled) *self)
 {
+	struct vmm *vmm = &self->vmm;
 	struct guest_domain domain;
 
-	ASSERT_EQ(0, guest_boot(vmm));
-	ASSERT_EQ(0, vm_nest(vmm, dev, &domain, DOMAIN_ID));
-	ASSERT_TRUE(vmm_moves(vmm, dev, GVA, GUEST_DATA));
-	ASSERT_EQ(0, iommus_pull(iommus));
-	EXPECT_TRUE(vmm_blocked(dev, GVA));
-	EXPECT_TRUE(vmm_blocked(dev, GUEST_DATA));
-	EXPECT_EQ(SIGBUS, signal_of(vmm->page));
-	all_is_refused(_metadata, vmm, dev);
+	ASSERT_EQ(0, set_eventfd(vmm, self->fd));
+	ASSERT_EQ(0, boot(vmm));
+	ASSERT_EQ(0, vm_nest(vmm, &self->dev, &domain, DOMAIN_ID));
+	ASSERT_TRUE(vmm_moves(vmm, &self->dev, GVA, GUEST_DATA));
+	ASSERT_EQ(0, wait_interrupting(vmm));
+	ASSERT_NE(0, signals(self->fd, SIGNAL_MS));
+}
+
+static void pull_and_look(struct __test_metadata *_metadata, FIXTURE_DATA(pulled) *self)
+{
+	use(_metadata, self);
+	ASSERT_NE(0, move_vectors("0"));
+	ASSERT_EQ(0, iommus_pull(&self->iommus));
+	EXPECT_TRUE(vmm_blocked(&self->dev, GVA));
+	EXPECT_TRUE(vmm_blocked(&self->dev, GUEST_DATA));
+	EXPECT_EQ(SIGBUS, signal_of(self->vmm.page));
+	all_is_refused(_metadata, self);
+	/* A handler on its way may have told it again. Nobody does any more, and the host has its vectors back. */
+	signals(self->fd, 0);
+	EXPECT_EQ(0, signals(self->fd, SILENCE_MS));
+	EXPECT_EQ(0, move_vectors("0"));
 }
 
 /* The next guest finds everything as it should be. Nothing of the last one is left. */
 static void works_again(struct __test_metadata *_metadata, FIXTURE_DATA(pulled) *self)
 {
-	struct guest_domain domain;
-
 	ASSERT_EQ(0, clients_unbind());
 	ASSERT_EQ(0, iommus_return(&self->iommus));
 	ASSERT_EQ(0, vmm_start(&self->vmm, &self->dev, self->devices.name[0], GUEST_ID));
-	EXPECT_EQ(0, guest_boot(&self->vmm));
-	EXPECT_EQ(0, vm_nest(&self->vmm, &self->dev, &domain, DOMAIN_ID));
-	EXPECT_TRUE(vmm_moves(&self->vmm, &self->dev, GVA, GUEST_DATA));
+	use(_metadata, self);
 	EXPECT_EQ(0, guest_sync(&self->vmm));
 }
 
 TEST_F_TIMEOUT(pulled, vm_is_given_back_before_its_device, TEST_LIMIT)
 {
-	pull_and_look(_metadata, &self->iommus, &self->vmm, &self->dev);
+	pull_and_look(_metadata, self);
 	EXPECT_EQ(0, node_destroy(self->vmm.node, self->vmm.handle));
 	EXPECT_TRUE(vmm_blocked(&self->dev, GUEST_DATA));
 	vmm_close(&self->vmm);
@@ -95,7 +112,7 @@ TEST_F_TIMEOUT(pulled, vm_is_given_back_before_its_device, TEST_LIMIT)
 
 TEST_F_TIMEOUT(pulled, device_is_given_back_before_its_vm, TEST_LIMIT)
 {
-	pull_and_look(_metadata, &self->iommus, &self->vmm, &self->dev);
+	pull_and_look(_metadata, self);
 	vmm_release(&self->dev);
 	close(self->vmm.container);
 	self->vmm.container = -1;
@@ -150,7 +167,7 @@ TEST_F_TIMEOUT(pulled, vmm_that_polls_is_told_once, TEST_LIMIT)
 	sleep_ms(200);
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread[i], NULL));
-	pull_and_look(_metadata, &self->iommus, &self->vmm, &self->dev);
+	pull_and_look(_metadata, self);
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, pthread_join(thread[i], NULL));
 		ASSERT_EQ(1, listener[i].count);
@@ -159,7 +176,7 @@ TEST_F_TIMEOUT(pulled, vmm_that_polls_is_told_once, TEST_LIMIT)
 		EXPECT_EQ(0, listener[i].record[0].lost);
 		EXPECT_EQ(1, listener[i].record[0].sequence);
 	}
-	EXPECT_EQ(0, poll(fds, 2, 300));
+	EXPECT_EQ(0, poll(fds, 2, SILENCE_MS));
 	close(idle.node);
 	vmm_close(&self->vmm);
 	vmm_release(&self->dev);

@@ -179,6 +179,12 @@ fn w11_w12_are_composed() {
     assert_eq!(Dte::default().with_interrupts(table), WORKED[11]);
 }
 
+#[test]
+fn w2_denies_interrupts_as_well() {
+    let blocked = Dte::compose(HostPolicy(0), Translation::Blocked);
+    assert_eq!(blocked.with_interrupts(Interrupts::Blocked), WORKED[1]);
+}
+
 /// What is composed anew keeps its table, and a table that goes leaves nothing behind.
 #[test]
 fn both_parts_of_an_entry_are_independent() {
@@ -229,7 +235,11 @@ fn quiet_ends_with_the_owner_and_not_with_the_table() {
     assert!(!next.sa() && !next.ig());
     assert!(next.iv());
 
-    for other in [Interrupts::Forwarded, Interrupts::Blocked, remapped(0x4000, Length::MAX)] {
+    for other in [
+        Interrupts::Forwarded,
+        Interrupts::Blocked,
+        remapped(0x4000, Length::MAX),
+    ] {
         let moved = quiet.with_interrupts(other);
         assert!(moved.sa() && moved.ig());
         assert_eq!(moved.with_hush(IDS, false), plain.with_interrupts(other));

@@ -377,8 +377,14 @@ impl Iommu {
             return;
         }
         Stats::uncount(&self.stats.remapped);
+        // Hardware that was taken away goes on with what the table says.
+        let after = if self.is_alive() {
+            Interrupts::Forwarded
+        } else {
+            Interrupts::Blocked
+        };
         // Memory that the hardware may still read is not given back.
-        if self.set_interrupts(devid, Interrupts::Forwarded).is_err() {
+        if self.set_interrupts(devid, after).is_err() {
             holder.table.keep();
         }
         holder.table.remove(devid);
@@ -394,6 +400,15 @@ impl Iommu {
             "interrupt entries cannot name APIC {}, to which an interrupt has moved\n",
             apic
         );
+    }
+
+    /// No interrupt of a device with a table gets through any more. The kernel gives the vectors of those that end to
+    /// others, and hardware that is going could not be told.
+    pub(super) fn block_interrupts(&self) {
+        for holder in self.remapper.holders.lock().iter() {
+            // What the hardware does not confirm has been reported.
+            let _ = self.set_interrupts(holder.devid, Interrupts::Blocked);
+        }
     }
 
     /// Which entries the hardware reads.

@@ -292,6 +292,7 @@ impl Iommu {
     /// Ends all contact with hardware that is being removed. Translation stays on, with whatever
     /// the device table says then: forwarding would let devices reach any memory.
     pub(crate) fn abandon(&self) {
+        self.block_interrupts();
         self.close();
         self.registers.control(|control| {
             control

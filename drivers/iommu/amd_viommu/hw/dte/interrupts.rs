@@ -8,7 +8,7 @@ use super::Dte;
 use crate::interrupt::Interrupts;
 
 impl Dte {
-    /// The [`Dte::int_ctl`] that remaps.
+    /// The [`Dte::int_ctl`] that remaps. With 0 and [`Dte::iv`] interrupts are aborted.
     const REMAP: u8 = 2;
 
     /// The same entry with other interrupts.
