@@ -9,6 +9,10 @@
 #define IRQ_LIST_MAX	32
 #define IRQ_CPUS	8	/* Those beyond are not looked at. */
 
+/* A vector that does nothing but be counted (POSTED_INTR_VECTOR), and that nobody uses on an AMD machine; its row. */
+#define IRQ_HARMLESS_VECTOR	0xf2
+#define IRQ_HARMLESS_ROW	"PIN"
+
 struct irq {
 	unsigned int number;
 	__u64 count[IRQ_CPUS];

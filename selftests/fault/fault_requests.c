@@ -19,6 +19,7 @@
 
 #include "kselftest_harness.h"
 #include "fault.h"
+#include "irq.h"
 #include "kmod.h"
 #include "needs.h"
 #include "stats.h"
@@ -34,6 +35,7 @@
 #define SIZE		(3 * PAGE_4K)
 /* A write to this address is an interrupt, a read is like any other. */
 #define INTERRUPTS	0xfee00000ULL
+#define EVERYBODY	0xff000ULL
 
 #define WORD		8
 #define FAULT_MS	3000
@@ -51,6 +53,7 @@ FIXTURE(requests) {
 FIXTURE_SETUP(requests)
 {
 	static const __u32 flags[] = { VFIO_RW, VFIO_DMA_MAP_FLAG_READ, VFIO_DMA_MAP_FLAG_WRITE };
+	static const char bytes[WORD] = "refused";
 	struct pci_list devices;
 	const char *missing = need_vdma(&devices) ?: need_iommu();
 	unsigned int i;
@@ -67,6 +70,7 @@ FIXTURE_SETUP(requests)
 		ASSERT_EQ(0, vfio_map(self->container, self->mem + i * PAGE_4K,
 				      BOTH + i * PAGE_4K, PAGE_4K, flags[i]));
 	pattern_fill(self->mem, SIZE, 1);
+	vdma_fill(&self->vdma, bytes, WORD);
 	self->kmsg = kmsg_open();
 	ASSERT_LE(0, self->kmsg);
 }
@@ -114,7 +118,6 @@ static const char *check_line(FIXTURE_DATA(requests) *self, const struct refusal
 static void check_refusals(struct __test_metadata *_metadata, FIXTURE_DATA(requests) *self,
 			   const struct refusal *refusals, unsigned int count)
 {
-	static const char bytes[WORD] = "refused";
 	long long events, faults;
 	unsigned int i;
 
@@ -124,7 +127,6 @@ static void check_refusals(struct __test_metadata *_metadata, FIXTURE_DATA(reque
 	sleep_ms(FAULT_LIMIT_MS);
 	events = stats_read("events");
 	faults = stats_read("faults");
-	vdma_fill(&self->vdma, bytes, WORD);
 	for (i = 0; i < count; i++) {
 		EXPECT_EQ(-EIO, vdma_run(&self->vdma, &refusals[i].request));
 		EXPECT_EQ(0, vdma_moved(&self->vdma));
@@ -205,6 +207,26 @@ TEST_F_TIMEOUT(requests, write_among_interrupts_that_is_no_message_is_refused, 6
 	check_refusals(_metadata, self, refusals, ARRAY_SIZE(refusals));
 }
 
+/* It would be an interrupt that does nothing but be counted, of one CPU or of all. */
+TEST_F_TIMEOUT(requests, message_that_names_a_vector_is_refused, 60)
+{
+	static const char words[] = "interrupt, not present";
+	static const __u64 data = IRQ_HARMLESS_VECTOR;
+	struct refusal refusals[] = {
+		{ PLAIN(VDMA_WRITE, INTERRUPTS, false), FAULT_I, "I", words },
+		{ PLAIN(VDMA_WRITE, INTERRUPTS | EVERYBODY, false), FAULT_I, "I", words },
+	};
+	long long before = irq_special(IRQ_HARMLESS_ROW);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++)
+		refusals[i].request.length = 4;
+	vdma_fill(&self->vdma, &data, WORD);
+	check_refusals(_metadata, self, refusals, ARRAY_SIZE(refusals));
+	EXPECT_EQ(before, irq_special(IRQ_HARMLESS_ROW));
+	EXPECT_EQ(0, irq_stray_lines(self->kmsg));
+}
+
 TEST_F(requests, every_operation_without_pasid_reaches_the_right_bytes)
 {
 	static const struct vdma_request add = PLAIN(VDMA_ATOMIC, BOTH + 0x40, false);
@@ -261,7 +283,7 @@ static __u64 interrupts(int event, int timeout_ms)
 	return count;
 }
 
-/* Interrupts are not remapped: the device's entry lets them pass as they are. */
+/* The device's message goes through its interrupt table. */
 TEST_F(requests, msix_message_arrives_once_after_each_transfer)
 {
 	struct vdma_request good = PLAIN(VDMA_READ, BOTH, false);
@@ -277,7 +299,7 @@ TEST_F(requests, msix_message_arrives_once_after_each_transfer)
 		ASSERT_EQ(0, vdma_run(&self->vdma, &good));
 		EXPECT_EQ(1, interrupts(event, INTERRUPT_MS));
 	}
-	/* Memory is translated and interrupts are not: a refusal says nothing of them. */
+	/* A refusal of memory says nothing of interrupts. */
 	ASSERT_EQ(-EIO, vdma_run(&self->vdma, &bad));
 	EXPECT_EQ(1, interrupts(event, INTERRUPT_MS));
 	good.interrupt = false;

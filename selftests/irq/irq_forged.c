@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An interrupt is a write to a fixed address, so a device can forge one: by a message that it was not
- * told, or by a plain write. The vector forged here is one that does nothing but be counted, and
- * that nobody else uses on an AMD machine.
+ * told, or by a plain write. The vector forged here is one that does nothing but be counted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +25,8 @@
 #define MESSAGE_ADDRESS	0xfee00000ULL
 #define DESTINATION(id)	((__u64)(id) << 12)
 #define EVERYBODY	0xff
-#define VECTOR		0xf2		/* POSTED_INTR_VECTOR */
-#define ROW		"PIN"
+#define VECTOR		IRQ_HARMLESS_VECTOR
+#define ROW		IRQ_HARMLESS_ROW
 #define IOVA		(1 * GIB)
 #define SETTLE_MS	200
 #define FAULT_MS	3000
