@@ -70,9 +70,14 @@ impl<U: Unit> Assigned<U> {
         })
     }
 
-    /// Whether the device has a driver now.
-    pub fn has_driver(&self) -> bool {
-        device::has_driver(self.pdev.as_ref())
+    /// Whether the device can have interrupts at all.
+    pub fn can_interrupt(&self) -> bool {
+        capacity(&self.pdev) > 0
+    }
+
+    /// Whether the device has a driver now that may have interrupts.
+    pub fn is_in_use(&self) -> bool {
+        self.can_interrupt() && device::has_driver(self.pdev.as_ref())
     }
 }
 
@@ -81,7 +86,7 @@ impl<U: Unit> Drop for Assigned<U> {
         // Whoever gives a device back that has a driver nevertheless leaves it the unit for good, and the
         // code that its interrupts call. That happens if the core gives up a device that a driver has got
         // since it was claimed.
-        if self.has_driver() {
+        if self.is_in_use() {
             core::mem::forget(self.parent.clone());
             shim::msi_parent_keep_code();
         }

@@ -12,6 +12,7 @@
 #include "needs.h"
 #include "requester.h"
 
+#define HOST_BRIDGE	0x060000
 #define LOG_MS		1000
 
 FIXTURE(user) {
@@ -123,6 +124,24 @@ TEST_F_TIMEOUT(drive, offline_is_refused_with_a_client_driver_idle_or_busy, 100)
 	}
 	EXPECT_EQ(0, block_load_finish(handle));
 	EXPECT_LT(0, load.bytes);
+}
+
+/* It starts no DMA, and has no interrupts that would end with the IOMMU. */
+TEST(driver_of_a_bridge_without_interrupts_is_no_reason)
+{
+	const char *missing = need_module() ?: need_iommu();
+	struct pci_list bridges;
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	pci_find_class(&bridges, HOST_BRIDGE, 0xffff00);
+	if (!bridges.count || vfio_prepare())
+		SKIP(return, "needs a host bridge, and VFIO");
+	ASSERT_EQ(0, clients_unbind());
+	ASSERT_EQ(0, pci_bind(bridges.name[0], "vfio-pci"));
+	EXPECT_EQ(0, viommu_offline());
+	EXPECT_EQ(0, pci_unbind(bridges.name[0]));
+	EXPECT_EQ(0, module_remove(MODULE_NAME));
 }
 
 TEST_HARNESS_MAIN

@@ -131,8 +131,9 @@ impl Client {
 
     /// Whether a driver that stays bound keeps the IOMMU from going: that of a bridge starts no DMA, but
     /// may have interrupts.
-    pub(crate) fn is_remapped(&self) -> bool {
-        self.interrupts.lock().is_some()
+    pub(crate) fn may_have_interrupts(&self) -> bool {
+        let interrupts = self.interrupts.lock();
+        interrupts.as_ref().is_some_and(Remapped::can_interrupt)
     }
 
     /// Whether the core has attached something: until then it may not be done with claiming.

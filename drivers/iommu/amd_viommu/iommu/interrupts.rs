@@ -221,8 +221,7 @@ impl Remapped {
     /// other device can have one of the IDs.
     ///
     /// `None` for a device whose interrupts stay as they are: it has some already, they do not go straight
-    /// to the CPUs, or the IOMMU does not remap. Bridges that have none stay too: their drivers may stay bound when the
-    /// IOMMU goes offline.
+    /// to the CPUs, or the IOMMU does not remap.
     ///
     /// # Errors
     ///
@@ -234,10 +233,7 @@ impl Remapped {
         ids: &[u16],
         alone: bool,
     ) -> Result<Option<Self>> {
-        let capacity = irq::device::capacity(pdev);
-        let parent = iommu.remapper.parent.lock().clone();
-        let Some(parent) = parent.filter(|_| capacity > 0 || !kernel_ext::pci::is_bridge(pdev))
-        else {
+        let Some(parent) = iommu.remapper.parent.lock().clone() else {
             return Ok(None);
         };
         let Some(assigned) = Assigned::new(pdev, lock, parent) else {
@@ -246,12 +242,17 @@ impl Remapped {
         // Others may come to share the table of a device that is not alone, and the administrator may give a virtual
         // function more interrupts.
         let is_settled = alone && !kernel_ext::pci::is_virtual(pdev);
-        let needed = Length::holding(capacity).filter(|_| is_settled);
+        let needed = Length::holding(irq::device::capacity(pdev)).filter(|_| is_settled);
         let tables = Tables::new(iommu, needed.unwrap_or(Length::MAX), ids)?;
         Ok(tables.map(|tables| Self {
             assigned,
             tables: Some(tables),
         }))
+    }
+
+    /// Whether the device can have interrupts.
+    pub(crate) fn can_interrupt(&self) -> bool {
+        self.assigned.can_interrupt()
     }
 }
 
@@ -259,7 +260,7 @@ impl Drop for Remapped {
     /// A driver that is bound nevertheless, see [`Assigned`], has interrupts that name entries of the table: taken
     /// for vectors, they would be exceptions.
     fn drop(&mut self) {
-        if self.assigned.has_driver() {
+        if self.assigned.is_in_use() {
             core::mem::forget(self.tables.take());
         }
     }
