@@ -110,7 +110,7 @@ unsafe fn request<T: Handler>(irq: u32, name: &'static CStr, handler: &Arc<T>) -
             Some(wake),
             Some(thread::<T>),
             // Also with "threadirqs" what wakes the thread is not one itself.
-            bindings::IRQF_NO_THREAD as _,
+            bindings::IRQF_NO_THREAD as usize,
             name.as_char_ptr(),
             core::ptr::from_ref::<T>(handler).cast_mut().cast(),
         )

@@ -62,8 +62,7 @@ fn lock_clients(host: &Host, iommu: &Arc<Iommu>) -> Result<KVec<LockedDevice>, B
             return Err(Busy::Changing(client.clone()));
         };
         // Ports and bridges start no DMA, and the drivers of some cannot be unbound.
-        let harmless =
-            kernel_ext::pci::is_bridge(client.pdev()) && !client.may_have_interrupts();
+        let harmless = kernel_ext::pci::is_bridge(client.pdev()) && !client.may_have_interrupts();
         if has_driver(&lock) && !harmless {
             return Err(Busy::Driver(client.clone()));
         }
