@@ -16,6 +16,7 @@
 
 struct map_changes {
 	int config;
+	__u16 before;
 	pthread_t thread;
 	bool stop;
 	unsigned int count;
@@ -46,13 +47,15 @@ static bool changes_start(struct map_changes *changes, const char *device)
 
 	pci_path(path, sizeof(path), device, "config");
 	changes->config = open(path, O_RDWR | O_CLOEXEC);
-	return changes->config >= 0 && !pthread_create(&changes->thread, NULL, change_map, changes);
+	return pread(changes->config, &changes->before, sizeof(changes->before), PCI_COMMAND) == sizeof(changes->before) &&
+	       !pthread_create(&changes->thread, NULL, change_map, changes);
 }
 
 static void changes_stop(struct map_changes *changes)
 {
 	__atomic_store_n(&changes->stop, true, __ATOMIC_RELAXED);
 	changes->failed += pthread_join(changes->thread, NULL) != 0;
+	changes->failed += !set_command(changes->config, changes->before);
 	close(changes->config);
 }
 

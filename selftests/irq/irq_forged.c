@@ -85,6 +85,8 @@ FIXTURE_SETUP(forged)
 
 	if (missing)
 		SKIP(return, "%s", missing);
+	if (irq_special(ROW) < 0)
+		SKIP(return, "needs a kernel with KVM, which has the vector");
 	ASSERT_EQ(0, requester_open(&self->dev, edus.name[0], PAGE_4K));
 	ASSERT_EQ(0, vfio_map(self->dev.container, self->dev.mem, IOVA, PAGE_4K, VFIO_RW));
 	self->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

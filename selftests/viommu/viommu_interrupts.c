@@ -5,10 +5,13 @@
  */
 #include "kselftest_harness.h"
 #include "interrupts.h"
+#include "irq.h"
 
 /* More than the vectors that they share. */
 #define VMS			40
 #define ROUNDS			200
+/* How often a CPU goes off. */
+#define LEAVES			4
 /* More than there are. */
 #define VECTORS_MAX		16
 
@@ -224,16 +227,36 @@ TEST_F_TIMEOUT(interrupts, many_share_few_vectors, 60)
 	EXPECT_NE(0, signals(self->fd[0], 2000));
 }
 
+static void expect_interrupt(struct __test_metadata *_metadata, FIXTURE_DATA(interrupts) *self, unsigned int n)
+{
+	ASSERT_EQ(0, wait_interrupting(&self->vmm[n]));
+	ASSERT_NE(0, signals(self->fd[n], 2000));
+	acknowledge(&self->vmm[n]);
+}
+
 TEST_F_TIMEOUT(interrupts, none_is_lost_when_vectors_move, 60)
 {
-	unsigned int i, n;
+	unsigned int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		n = i % 2;
 		EXPECT_NE(0, move_vectors(i % 4 < 2 ? "0" : "1"));
-		ASSERT_EQ(0, wait_interrupting(&self->vmm[n]));
-		ASSERT_NE(0, signals(self->fd[n], 2000));
-		acknowledge(&self->vmm[n]);
+		expect_interrupt(_metadata, self, i % 2);
+	}
+}
+
+TEST_F_TIMEOUT(interrupts, none_is_lost_when_their_cpu_goes, 60)
+{
+	unsigned int i;
+
+	if (cpu_count() < 2)
+		SKIP(return, "needs two processors");
+	for (i = 0; i < LEAVES; i++) {
+		EXPECT_NE(0, move_vectors("1"));
+		expect_interrupt(_metadata, self, i % 2);
+		ASSERT_EQ(0, cpu_online(1, false));
+		expect_interrupt(_metadata, self, i % 2);
+		expect_interrupt(_metadata, self, !(i % 2));
+		ASSERT_EQ(0, cpu_online(1, true));
 	}
 }
 
