@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(edu)
 {
 }
 
-TEST_F(edu, idle_device_leaves_its_group_and_comes_back)
+TEST_F_TIMEOUT(edu, idle_device_leaves_its_group_and_comes_back, 120)
 {
 	int groups = dir_count(IOMMU_GROUPS), i;
 
@@ -46,7 +46,7 @@ TEST_F(edu, idle_device_leaves_its_group_and_comes_back)
 	EXPECT_TRUE(edu_works(self->name));
 }
 
-TEST_F(edu, count_of_devices_follows)
+TEST_F_TIMEOUT(edu, count_of_devices_follows, 120)
 {
 	long long devices = stats_read("devices");
 
@@ -59,7 +59,7 @@ TEST_F(edu, count_of_devices_follows)
 }
 
 /* VFIO makes the removal wait for its user, whose DMA goes on until it lets go. */
-TEST_F(edu, removal_waits_for_a_vfio_user)
+TEST_F_TIMEOUT(edu, removal_waits_for_a_vfio_user, 120)
 {
 	struct requester user;
 	int status;
@@ -115,7 +115,7 @@ static int use_drive(struct block *block)
 	return block_load_run(&load);
 }
 
-TEST_F(drive, idle_drive_leaves_and_comes_back)
+TEST_F_TIMEOUT(drive, idle_drive_leaves_and_comes_back, 120)
 {
 	int i;
 

@@ -48,7 +48,7 @@ static int return_or_reload(struct pci_list *iommus)
 	return ret ? ret : viommu_load();
 }
 
-TEST_F(iommu, idle_iommu_goes_and_comes_back)
+TEST_F_TIMEOUT(iommu, idle_iommu_goes_and_comes_back, 120)
 {
 	int i;
 
@@ -76,7 +76,7 @@ static __u64 raised(struct requester *dev, int event, int timeout_ms)
 	return count;
 }
 
-TEST_F(iommu, pulled_under_a_vfio_user_nothing_passes_and_nothing_breaks)
+TEST_F_TIMEOUT(iommu, pulled_under_a_vfio_user_nothing_passes_and_nothing_breaks, 120)
 {
 	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	struct requester dev;

@@ -74,7 +74,7 @@ TEST_F_TIMEOUT(late, device_with_a_driver_goes_on_untranslated, 100)
 	}
 }
 
-TEST_F(late, kernel_warns_of_nothing)
+TEST_F_TIMEOUT(late, kernel_warns_of_nothing, 120)
 {
 	char line[KMSG_LINE_MAX];
 
@@ -99,7 +99,7 @@ TEST_F_TIMEOUT(late, device_joins_after_remove_and_rescan, 100)
 }
 
 /* Driver taken away after the load: no group may appear by surprise. */
-TEST_F(late, device_that_lost_its_driver_gets_it_back)
+TEST_F_TIMEOUT(late, device_that_lost_its_driver_gets_it_back, 120)
 {
 	struct block_load load = { .threads = 2, .operations = 20 };
 
@@ -150,7 +150,7 @@ static void bind_cards(void)
 		pci_bind(cards.name[i], "e1000e");
 }
 
-TEST_F(late, device_not_isolated_from_a_bound_one_is_left_out)
+TEST_F_TIMEOUT(late, device_not_isolated_from_a_bound_one_is_left_out, 120)
 {
 	char bound[PCI_NAME_LEN], free[PCI_NAME_LEN], line[KMSG_LINE_MAX];
 	bool named = false;

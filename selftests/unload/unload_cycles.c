@@ -55,7 +55,7 @@ static unsigned int interrupts(void)
 	return count;
 }
 
-TEST_F(module, unload_leaves_no_trace_and_a_reload_works)
+TEST_F_TIMEOUT(module, unload_leaves_no_trace_and_a_reload_works, 120)
 {
 	int i;
 
@@ -72,7 +72,7 @@ TEST_F(module, unload_leaves_no_trace_and_a_reload_works)
 	}
 }
 
-TEST_F(module, second_load_is_refused_and_harmless)
+TEST_F_TIMEOUT(module, second_load_is_refused_and_harmless, 120)
 {
 	ASSERT_EQ(0, viommu_load());
 	EXPECT_EQ(-EEXIST, viommu_load());

@@ -39,7 +39,7 @@ FIXTURE_TEARDOWN(user)
 	clients_unbind();
 }
 
-TEST_F(user, offline_is_refused_while_a_vfio_user_lives_and_his_dma_goes_on)
+TEST_F_TIMEOUT(user, offline_is_refused_while_a_vfio_user_lives_and_his_dma_goes_on, 120)
 {
 	char line[KMSG_LINE_MAX];
 	int i;
@@ -58,14 +58,14 @@ TEST_F(user, offline_is_refused_while_a_vfio_user_lives_and_his_dma_goes_on)
 	EXPECT_TRUE(requester_works(&self->dev));
 }
 
-TEST_F(user, rmmod_is_refused_too)
+TEST_F_TIMEOUT(user, rmmod_is_refused_too, 120)
 {
 	EXPECT_GT(0, module_remove(MODULE_NAME));
 	EXPECT_TRUE(module_loaded(MODULE_NAME));
 	EXPECT_TRUE(requester_works(&self->dev));
 }
 
-TEST_F(user, group_in_a_container_alone_is_reason_enough)
+TEST_F_TIMEOUT(user, group_in_a_container_alone_is_reason_enough, 120)
 {
 	char name[PCI_NAME_LEN];
 	int container, group;
