@@ -13,7 +13,7 @@
 #define CYCLES		100
 #define USER_CYCLES	50
 /* With sanitizers a cycle takes seconds, and kmemleak looks as well. */
-#define SLOWER		5
+#define SLOWER		10
 #define USER_SLOWER	12
 #define WARM_UP		5
 
@@ -80,7 +80,7 @@ TEST_F_TIMEOUT(module, second_load_is_refused_and_harmless, 120)
 }
 
 /* Without the IOMMU a device's addresses are memory's own again. */
-TEST_F_TIMEOUT(module, client_works_after_unload_and_after_reload, 60)
+TEST_F_TIMEOUT(module, client_works_after_unload_and_after_reload, 180)
 {
 	struct block_load load = { .threads = 2, .operations = 30 };
 	struct block block;
@@ -126,7 +126,7 @@ static bool has_sanitizers(void)
 	return file_exists("/sys/kernel/debug/kmemleak");
 }
 
-TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 400)
+TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 600)
 {
 	const unsigned int cycles = has_sanitizers() ? CYCLES / SLOWER : CYCLES;
 	const char *leak;
@@ -144,7 +144,7 @@ TEST_F_TIMEOUT(module, hundred_cycles_leak_nothing, 400)
 }
 
 /* The same with a user in each cycle, so that domains come and go too. */
-TEST_F_TIMEOUT(module, cycles_with_a_user_leak_nothing, 200)
+TEST_F_TIMEOUT(module, cycles_with_a_user_leak_nothing, 300)
 {
 	const unsigned int cycles = has_sanitizers() ? USER_CYCLES / USER_SLOWER : USER_CYCLES;
 	const char *leak;
